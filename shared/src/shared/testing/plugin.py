@@ -1,0 +1,55 @@
+"""pytest plugin: a real, migrated Postgres for whoever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from shared.testing.postgres import RoleUrls, SharedPostgres
+
+
+@pytest.fixture(scope="session")
+def shared_postgres() -> Generator[SharedPostgres]:
+    """The server of this run."""
+    from shared.testing.postgres import SharedPostgres, run_name
+
+    server = SharedPostgres(run_name())
+    server.open()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def database_urls(shared_postgres: SharedPostgres) -> Generator[RoleUrls]:
+    """A migrated database of this test alone, as each role reaches it."""
+    with shared_postgres.database() as urls:
+        yield urls
+
+
+@pytest.fixture
+def database_url(database_urls: RoleUrls) -> str:
+    """The same database, as its owner (who is above row-level security: for preparing and checking, never for the code under test)."""
+    return database_urls.superuser
+
+
+@pytest.fixture
+def api_database_url(database_urls: RoleUrls) -> str:
+    """The same database, as the api reaches it."""
+    return database_urls.api
+
+
+@pytest.fixture
+def ingest_database_url(database_urls: RoleUrls) -> str:
+    """The same database, as ingest reaches it."""
+    return database_urls.ingest
+
+
+@pytest.fixture
+def inference_database_url(database_urls: RoleUrls) -> str:
+    """The same database, as inference reaches it."""
+    return database_urls.inference
