@@ -1,0 +1,2 @@
+DROP TABLE maru.ui_sessions, maru.ui_tickets;
+DROP SCHEMA idp CASCADE;

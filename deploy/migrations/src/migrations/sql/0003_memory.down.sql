@@ -1,0 +1,3 @@
+DROP FUNCTION maru.entries_after(uuid, int), maru.stalled_entries(interval, int), maru.expired_uploads(int);
+DROP TABLE maru.insight_corrections, maru.insights, maru.text_statistics, maru.embedding_cache, maru.chunks, maru.entry_steps,
+  maru.entry_files, maru.entry_versions, maru.entries, maru.uploads, maru.people;

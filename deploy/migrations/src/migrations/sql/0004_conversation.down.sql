@@ -1,0 +1,1 @@
+DROP TABLE maru.answer_cache, maru.messages, maru.conversations;

@@ -1,0 +1,34 @@
+"""Runs one service as one process."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from shared.settings import SettingMissing
+from shared.telemetry import log_as_json
+
+
+def serve(service: str, factory: str, *, default_port: int) -> None:
+    """Serve the application that `factory` (`module:function`) builds on `$PORT` until SIGTERM.
+
+    Cloud Run gives ten seconds after SIGTERM; open streams get eight of them.
+    """
+    import uvicorn
+
+    log_as_json(service, os.environ.get("MARU_LOG_LEVEL", "INFO"))
+    try:
+        uvicorn.run(
+            factory,
+            factory=True,
+            host=os.environ.get("HOST", "127.0.0.1" if "K_SERVICE" not in os.environ else "0.0.0.0"),  # noqa: S104 - in a container
+            port=int(os.environ.get("PORT") or os.environ.get(f"MARU_{service.upper()}_PORT") or default_port),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=8,
+            timeout_keep_alive=75,
+            server_header=False,
+            proxy_headers="K_SERVICE" in os.environ,
+        )
+    except SettingMissing as missing:
+        sys.exit(f"{service}: {missing}")

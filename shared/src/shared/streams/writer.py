@@ -1,0 +1,108 @@
+"""A stream's single producer: numbers events, hands them to listeners at once, stores them in small batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from shared.streams import store
+from shared.streams.events import StreamEvent, StreamStatus
+
+if TYPE_CHECKING:
+    from shared.db import Connection
+    from shared.streams.hub import StreamHub
+
+Transaction = Callable[[], AbstractAsyncContextManager["Connection"]]
+
+_FLUSH_S = 0.03
+
+
+class StreamWriter:
+    """Use as `async with StreamWriter(...) as writer`; `emit` never waits, `finish` ends the stream.
+
+    `transaction` opens transactions that may write the stream. `cancelled` is set when somebody asked to stop, here or on another instance, or when
+    the stream was ended by somebody else. Leaving the block without `finish` stores what there is and leaves the stream running for the sweep.
+    """
+
+    def __init__(
+        self, stream_id: UUID, transaction: Transaction, hub: StreamHub, *, lease_s: float = 30, last_seq: int = 0
+    ) -> None:
+        self._stream_id = stream_id
+        self._transaction = transaction
+        self._hub = hub
+        self._lease_s = lease_s
+        self._seq = last_seq
+        self._unsaved: list[StreamEvent] = []
+        self._flushing = asyncio.Lock()
+        self._loop: asyncio.Task[None] | None = None
+        self._dirty = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+    async def __aenter__(self) -> StreamWriter:
+        self._announcement = self._hub.producing(self._stream_id)
+        self.cancelled = self._announcement.__enter__()
+        self._loop = asyncio.create_task(self._flush_forever(), name=f"stream-{self._stream_id}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._announcement.__exit__(None, None, None)
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        if self._unsaved:
+            await self.flush()
+
+    def emit(self, type_: str, data: dict[str, Any]) -> StreamEvent:
+        """Number an event and hand it to the listeners here; it is stored within some tens of milliseconds."""
+        self._seq += 1
+        event = StreamEvent(self._seq, type_, data)
+        self._unsaved.append(event)
+        self._hub.publish(self._stream_id, event)
+        self._dirty.set()
+        return event
+
+    async def flush(self) -> None:
+        """Store what was emitted."""
+        async with self._flushing:
+            events, self._unsaved = self._unsaved, []
+            try:
+                async with self._transaction() as connection:
+                    stop = await store.append_numbered(connection, self._stream_id, events, self._lease_s)
+            except BaseException:
+                self._unsaved = events + self._unsaved
+                raise
+            if stop:
+                self.cancelled.set()
+
+    async def finish(self, connection: Connection, status: StreamStatus, type_: str, data: dict[str, Any]) -> bool:
+        """End the stream in the transaction that stores its result; call `announce` after the commit.
+
+        False when somebody else has ended it: then the result must not be stored either.
+        """
+        async with self._flushing:
+            events, self._unsaved = self._unsaved, []
+            await store.append_numbered(connection, self._stream_id, events, self._lease_s)
+            self._seq += 1
+            return await store.finish(connection, self._stream_id, status, StreamEvent(self._seq, type_, data))
+
+    def announce(self) -> None:
+        """Let the listeners here read the terminal event."""
+        self._hub.wake(self._stream_id)
+
+    async def _flush_forever(self) -> None:
+        while True:
+            try:
+                # Also with nothing to store: the lease wants renewing and a stop pressed elsewhere wants hearing.
+                await asyncio.wait_for(self._dirty.wait(), min(1.0, self._lease_s / 3))
+            except TimeoutError:
+                pass
+            else:
+                await asyncio.sleep(_FLUSH_S)
+            self._dirty.clear()
+            try:
+                await self.flush()
+            except Exception:  # noqa: BLE001 - kept in memory and stored with the next flush; `finish` raises if it never works
+                await asyncio.sleep(_FLUSH_S * 10)
