@@ -1,0 +1,237 @@
+"""Files in a folder, for one machine.
+
+An object is one file: its bytes, then a trailer with type, size and hash. One rename publishes all of it, so no crash can part them, and a
+copy is a hard link. File names end in `~`, which no key contains: `a` and `a/b` can both be objects, as in a bucket.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from shared.storage.errors import ObjectMissing, ObjectTooLarge, StorageAway
+from shared.storage.folder_file import Draft, disk_errors, open_object
+from shared.storage.keys import check_key, check_prefix
+from shared.storage.port import ObjectInfo, SignedRequest
+from shared.storage.signing import Grant, sign, verify
+
+_PIECE = 256 * 1024
+_DRAFTS = ".drafts"
+_FORGOTTEN_AFTER_S = 24 * 3600
+_URL_PATH = "files"
+
+
+class FolderStore:
+    """Objects below `root`; `base_url` is where the api answers, which serves the signed addresses.
+
+    The first of `secrets` signs, all of them are accepted. Several processes may use one folder.
+    """
+
+    def __init__(
+        self, root: Path, base_url: str, secrets: Sequence[bytes], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        if not secrets or not all(len(secret) >= 16 for secret in secrets):
+            raise ValueError("signing secrets have at least 16 bytes")
+        self._root = root
+        self._base_url = base_url.rstrip("/")
+        self._secrets = tuple(secrets)
+        self._clock = clock
+        self._prepared = False
+
+    async def presign_put(
+        self, key: str, *, content_type: str, size: int, expires_s: int, sha256: str | None = None
+    ) -> SignedRequest:
+        """See `ObjectStore`."""
+        expires = int(self._clock()) + expires_s
+        grant = Grant("PUT", key, expires, size=size, content_type=content_type, sha256=sha256)
+        return SignedRequest(
+            url=self._address(grant),
+            method="PUT",
+            headers={"Content-Type": content_type},
+            expires_at=datetime.fromtimestamp(expires, UTC),
+        )
+
+    async def presign_get(
+        self, key: str, *, filename: str | None = None, content_type: str | None = None, expires_s: int = 300
+    ) -> str:
+        """See `ObjectStore`."""
+        expires = int(self._clock()) + expires_s
+        return self._address(Grant("GET", key, expires, content_type=content_type, filename=filename))
+
+    def allowed(self, method: str, key: str, query: str) -> Grant:
+        """What a signed address allows. Raises `LinkRefused` or `LinkExpired`; a HEAD is allowed where a GET is."""
+        return verify(self._secrets, "PUT" if method == "PUT" else "GET", key, query, self._clock())
+
+    async def receive(self, grant: Grant, pieces: AsyncIterator[bytes]) -> ObjectInfo:
+        """Store what somebody sends to an address of `presign_put`; a body of another length or hash leaves nothing behind."""
+        return await self._write(
+            grant.key, pieces, grant.content_type or "application/octet-stream", size=grant.size, sha256=grant.sha256
+        )
+
+    async def head(self, key: str) -> ObjectInfo | None:
+        """See `ObjectStore`."""
+        return await asyncio.to_thread(_head, self._path(key))
+
+    async def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """See `ObjectStore`."""
+        file, info = await asyncio.to_thread(open_object, self._path(key))
+        with file:
+            stop = info.size if end is None else min(end, info.size)
+            await asyncio.to_thread(file.seek, start)
+            while start < stop:
+                piece = await asyncio.to_thread(file.read, min(_PIECE, stop - start))
+                start += len(piece)
+                yield piece
+
+    async def put(self, key: str, data: bytes | AsyncIterator[bytes], content_type: str) -> ObjectInfo:
+        """See `ObjectStore`."""
+        return await self._write(key, _once(data) if isinstance(data, bytes) else data, content_type)
+
+    async def download(self, key: str, path: Path, max_bytes: int) -> ObjectInfo:
+        """See `ObjectStore`."""
+        return await asyncio.to_thread(_download, self._path(key), path, max_bytes)
+
+    async def copy(self, source: str, target: str, *, content_type: str | None = None) -> None:
+        """See `ObjectStore`."""
+        await asyncio.to_thread(self._copy, self._path(source), self._path(target), content_type)
+
+    async def promote(self, source: str, target: str, *, content_type: str | None = None) -> None:
+        """See `ObjectStore`."""
+        try:
+            await self.copy(source, target, content_type=content_type)
+        except ObjectMissing:
+            if await self.head(target) is None:
+                raise
+        await self.delete([source])
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """See `ObjectStore`."""
+        await asyncio.to_thread(self._delete, [self._path(key) for key in keys])
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """See `ObjectStore`."""
+        return await asyncio.to_thread(_delete_folder, self._root / check_prefix(prefix))
+
+    async def ready(self) -> None:
+        """See `ObjectStore`."""
+        await asyncio.to_thread(self._prepare)
+        if not os.access(self._root, os.W_OK | os.X_OK):
+            raise StorageAway("The folder for files cannot be written.")
+
+    async def close(self) -> None:
+        """See `ObjectStore`."""
+
+    def _address(self, grant: Grant) -> str:
+        return f"{self._base_url}/{_URL_PATH}/{sign(self._secrets[0], grant)}"
+
+    def _path(self, key: str) -> Path:
+        return self._root / f"{check_key(key)}~"
+
+    async def _write(
+        self,
+        key: str,
+        pieces: AsyncIterator[bytes],
+        content_type: str,
+        *,
+        size: int | None = None,
+        sha256: str | None = None,
+    ) -> ObjectInfo:
+        target = self._path(key)
+        draft = await asyncio.to_thread(self._draft)
+        try:
+            async for piece in pieces:
+                # A piece that fits the buffer costs no thread; the body is refused as soon as it is longer than announced.
+                if draft.add(piece, size):
+                    await asyncio.to_thread(draft.drain)
+            return await asyncio.to_thread(draft.publish, target, content_type, size, sha256)
+        finally:
+            draft.discard()
+
+    def _draft(self) -> Draft:
+        self._prepare()
+        return Draft(self._root / _DRAFTS / uuid4().hex)
+
+    def _prepare(self) -> None:
+        if self._prepared:
+            return
+        drafts = self._root / _DRAFTS
+        with disk_errors():
+            drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for draft in drafts.iterdir():
+                _forget_if_old(draft)
+        self._prepared = True
+
+    def _copy(self, source: Path, target: Path, content_type: str | None) -> None:
+        file, info = open_object(source)
+        with file:
+            draft = self._draft()
+            try:
+                if content_type in {None, info.content_type} and draft.become_link_to(source):
+                    draft.move_to(target)
+                    return
+                while piece := file.read(min(_PIECE, info.size - file.tell())):
+                    if draft.add(piece, None):
+                        draft.drain()
+                draft.publish(target, content_type or info.content_type, info.size, info.sha256)
+            finally:
+                draft.discard()
+
+    def _delete(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+            _remove_empty(path.parent, self._root)
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def _head(path: Path) -> ObjectInfo | None:
+    try:
+        file, info = open_object(path)
+    except ObjectMissing:
+        return None
+    file.close()
+    return info
+
+
+def _download(source: Path, target: Path, max_bytes: int) -> ObjectInfo:
+    file, info = open_object(source)
+    with file:
+        if info.size > max_bytes:
+            raise ObjectTooLarge(f"The file has {info.size} bytes; at most {max_bytes} can be read here.")
+        digest = hashlib.sha256()
+        with disk_errors(), target.open("wb") as out:
+            while piece := file.read(min(_PIECE, info.size - file.tell())):
+                digest.update(piece)
+                out.write(piece)
+    return replace(info, sha256=digest.hexdigest())
+
+
+def _delete_folder(folder: Path) -> int:
+    count = sum(len([name for name in names if name.endswith("~")]) for _, _, names in os.walk(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+    return count
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    while folder != root and root in folder.parents:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _forget_if_old(draft: Path) -> None:
+    try:
+        if draft.stat().st_mtime < time.time() - _FORGOTTEN_AFTER_S:
+            draft.unlink()
+    except FileNotFoundError:
+        return
