@@ -1,0 +1,22 @@
+#!/bin/sh
+# Writes locks/: what each member may install, by version and hash, without the address of any registry.
+set -eu
+cd "$(dirname "$0")/../.."
+uv=$(deploy/setup/find_uv.sh)
+"$uv" lock --quiet
+export_to() {
+  target=$1
+  shift
+  "$uv" export --quiet --locked --no-emit-workspace --no-annotate --no-header "$@" > "$target.new"
+  if grep -q '://' "$target.new"; then
+    printf 'maru: %s names an address; a lock holds versions and hashes only\n' "$target" >&2
+    exit 1
+  fi
+  mv "$target.new" "$target"
+}
+for member in shared api ingest inference ui worker migrations local; do
+  export_to "locks/$member.txt" --package "maru-$member" --no-dev
+done
+export_to locks/dev.txt --all-packages --all-extras --group dev
+# The installer itself, for machines without it.
+echo uv | "$uv" pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - -o locks/uv.txt
