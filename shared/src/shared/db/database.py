@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from shared.errors import Unavailable
+from shared.errors import Problem, Unavailable, Unprocessable
 
 if TYPE_CHECKING:
     import asyncpg
@@ -29,14 +29,38 @@ class DatabaseAway(Unavailable):
     default_detail = "The database does not answer. Nothing was lost; try again in a moment."
 
 
+class NotCommitted(Unavailable):
+    """The transaction did not commit, or its end was not heard."""
+
+    code = "not_committed"
+    title = "Not known to be stored"
+    default_detail = "It is not certain that this was stored. Send it again with the same Idempotency-Key."
+
+
+class ValueNotStorable(Unprocessable):
+    """A value that no validation caught and Postgres refuses; its text is not repeated, because it belongs to somebody."""
+
+    code = "value_not_storable"
+    default_detail = "A value cannot be stored: text must be valid Unicode without NUL characters, and numbers and dates within range."
+
+
 class Database:
     """Connections as one login role.
 
     `pooled=True` says that a transaction pooler stands between (no prepared statements are kept). Opening is free: the first transaction connects.
     """
 
-    def __init__(self, dsn: str, *, max_size: int = 10, pooled: bool = False, statement_timeout_s: float = 30) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        max_size: int = 10,
+        pooled: bool = False,
+        statement_timeout_s: float = 30,
+        acquire_timeout_s: float = 10,
+    ) -> None:
         self._dsn = dsn
+        self._acquire_timeout_s = acquire_timeout_s
         self._max_size = max_size
         self._pooled = pooled
         self._statement_timeout_s = statement_timeout_s
@@ -46,7 +70,7 @@ class Database:
     @asynccontextmanager
     async def tenant_tx(self, principal: Principal) -> AsyncGenerator[Connection]:
         """A transaction in which row-level security shows what `principal` may see, and nothing else."""
-        claims = json.dumps({"sub": str(principal.user_id), "role": "authenticated"})
+        claims = json.dumps({"sub": str(UUID(str(principal.user_id))), "role": "authenticated"})
         async with self._transaction(
             f"BEGIN; SET LOCAL ROLE authenticated; SET LOCAL request.jwt.claims = '{claims}'"
         ) as connection:
@@ -96,21 +120,25 @@ class Database:
     async def _transaction(self, begin: str) -> AsyncGenerator[Connection]:
         pool = self._pool or await self._open()
         connection = await self._acquire(pool)
+        committing = False
         try:
-            await _begin(connection, begin)
-            try:
-                yield connection
-            except BaseException:
-                await _roll_back(connection)
-                raise
-            await connection.execute("COMMIT")
+            await connection.execute(begin)
+            yield connection
+            committing = True
+            await _commit(connection)
+        except BaseException as error:
+            # Also after a cancelled BEGIN or COMMIT: whatever is left open here would be the next one's transaction, role and all.
+            await _roll_back(connection)
+            if (problem := _as_problem(error, connection, committing)) is not None:
+                raise problem from error
+            raise
         finally:
             await pool.release(connection)
 
     async def _acquire(self, pool: asyncpg.Pool[Any]) -> Any:
         try:
-            return await pool.acquire(timeout=10)
-        except _away() as away:
+            return await pool.acquire(timeout=self._acquire_timeout_s)
+        except (*_away(), _interface_error()) as away:
             raise DatabaseAway from away
 
     async def _open(self) -> asyncpg.Pool[Any]:
@@ -135,21 +163,47 @@ class Database:
             return self._pool
 
 
-async def _begin(connection: Any, begin: str) -> None:
-    try:
-        await connection.execute(begin)
-    except _away() as away:
-        raise DatabaseAway from away
+async def _commit(connection: Any) -> None:
+    # A transaction in which a statement has failed answers COMMIT with ROLLBACK and no error.
+    if await connection.execute("COMMIT") != "COMMIT":
+        raise NotCommitted("A statement failed and its error was swallowed, so nothing was stored.")
 
 
 async def _roll_back(connection: Any) -> None:
-    # A connection that is gone has rolled back by itself; one that is still busy after a cancellation is thrown away.
-    if connection.is_closed():
-        return
+    import asyncpg
+
     try:
         await asyncio.wait_for(asyncio.shield(connection.execute("ROLLBACK")), 5)
-    except Exception:  # noqa: BLE001 - whatever it was, the connection is not to be used again
-        connection.terminate()
+    except asyncpg.InterfaceError:
+        # It is closed, and has rolled back by itself.
+        return
+    except BaseException as failure:  # whatever it was, the connection is not to be used again
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
+        if not isinstance(failure, Exception):
+            raise
+
+
+def _as_problem(error: BaseException, connection: Any, committing: bool) -> Problem | None:
+    """What a caller is told about a failure of Postgres itself; None for everything else."""
+    import asyncpg
+
+    if isinstance(error, asyncpg.DataError):
+        return ValueNotStorable()
+    # An InterfaceError on a living connection is a mistake in our code and not to be hidden.
+    if isinstance(error, _away()) or (isinstance(error, asyncpg.InterfaceError) and _lost(connection)):
+        return NotCommitted() if committing else DatabaseAway()
+    return None
+
+
+def _lost(connection: Any) -> bool:
+    import asyncpg
+
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        # asyncpg takes a dead connection out of our hands.
+        return True
 
 
 async def _teach_json(connection: asyncpg.Connection[Any]) -> None:
@@ -165,6 +219,12 @@ async def _no_reset(_: asyncpg.Connection[Any]) -> None:
     """Every setting is `SET LOCAL`, so there is nothing to reset and a round trip to save."""
 
 
+def _interface_error() -> type[BaseException]:
+    import asyncpg
+
+    return asyncpg.InterfaceError
+
+
 def _away() -> tuple[type[BaseException], ...]:
     import asyncpg
 
@@ -173,8 +233,9 @@ def _away() -> tuple[type[BaseException], ...]:
         TimeoutError,
         asyncpg.CannotConnectNowError,
         asyncpg.ConnectionDoesNotExistError,
-        asyncpg.InterfaceError,
+        asyncpg.PostgresConnectionError,
         asyncpg.TooManyConnectionsError,
         asyncpg.AdminShutdownError,
         asyncpg.CrashShutdownError,
+        asyncpg.QueryCanceledError,
     )
