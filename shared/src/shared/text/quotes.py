@@ -24,27 +24,26 @@ def locate(quote: str, passage: str) -> tuple[int, int] | None:
     if not wanted:
         return None
     source = _letters(passage)
-    found = _whole(source, wanted)
+    found = _whole(source, wanted, passage)
     if found is None:
         return None
     return source.positions[found], source.positions[found + len(wanted) - 1] + 1
 
 
-def _whole(source: _Letters, wanted: str) -> int | None:
-    """The first match that does not begin or end inside a number: "12" is no quote from "2012"."""
+def _whole(source: _Letters, wanted: str, passage: str) -> int | None:
+    """The first match that does not begin or end inside a number: "12" is no quote from "2012", nor "3" from "3.5"."""
     found = source.text.find(wanted)
     while found >= 0:
-        if not (_splits_number(source, found) or _splits_number(source, found + len(wanted))):
+        if not any(_splits_number(source, at, passage) for at in (found, found + len(wanted))):
             return found
         found = source.text.find(wanted, found + 1)
     return None
 
 
-def _splits_number(source: _Letters, at: int) -> bool:
-    if at in {0, len(source.text)}:
+def _splits_number(source: _Letters, at: int, passage: str) -> bool:
+    if at in {0, len(source.text)} or not (source.text[at].isdigit() and source.text[at - 1].isdigit()):
         return False
-    adjacent = source.positions[at] - source.positions[at - 1] <= 1
-    return adjacent and source.text[at].isdigit() and source.text[at - 1].isdigit()
+    return passage[source.positions[at - 1] + 1 : source.positions[at]] in {"", ".", ","}
 
 
 def _letters(text: str) -> _Letters:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TOKENISER_VERSION = "1"
 MORPHEME_PREFIX = "k:"
 
-_WORD = re.compile(r"[가-힣]+|[ㄱ-ㅎㅏ-ㅣ]+|[一-鿿]+|[ぁ-ヿ]+|[^\W_가-힣ㄱ-ㅎㅏ-ㅣ一-鿿ぁ-ヿ]+")
+_WORD = re.compile(r"[가-힣]+|[\u1100-\u11ff]+|[一-鿿]+|[ぁ-ヿ]+|[^\W_가-힣\u1100-\u11ff一-鿿ぁ-ヿ]+")
 _HANGUL = re.compile(r"[가-힣]")
 _UNSPACED = re.compile(r"[가-힣一-鿿ぁ-ヿ]")
 _JOINED = re.compile(r"[0-9a-z]+(?:[-‐‑–/][0-9a-z]+)+")
