@@ -187,6 +187,8 @@ CREATE POLICY write_streams ON maru.streams FOR INSERT TO authenticated
   WITH CHECK (space_id = ANY ((SELECT maru.my_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
 CREATE POLICY change_streams ON maru.streams FOR UPDATE TO authenticated
   USING (space_id = ANY ((SELECT maru.my_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
+CREATE POLICY remove_streams ON maru.streams FOR DELETE TO authenticated
+  USING (space_id = ANY ((SELECT maru.my_writable_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
 CREATE POLICY work_streams ON maru.streams TO space_worker
   USING (space_id = (SELECT maru.current_space())) WITH CHECK (space_id = (SELECT maru.current_space()));
 CREATE POLICY see_stream_events ON maru.stream_events FOR SELECT TO authenticated
@@ -195,7 +197,7 @@ CREATE POLICY write_stream_events ON maru.stream_events FOR INSERT TO authentica
   WITH CHECK (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id));
 CREATE POLICY work_stream_events ON maru.stream_events TO space_worker
   USING (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id)) WITH CHECK (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id));
-GRANT SELECT, INSERT, UPDATE ON maru.streams TO authenticated, space_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON maru.streams TO authenticated, space_worker;
 GRANT SELECT, INSERT ON maru.stream_events TO authenticated, space_worker;
 -- The sweep ends streams whose producer died; it belongs to no tenant and may do just this.
 CREATE FUNCTION maru.abandoned_streams(p_limit int) RETURNS TABLE (id uuid, space_id uuid, kind text, subject_id uuid)

@@ -46,13 +46,20 @@ CREATE TABLE maru.entries (
   occurred_at timestamptz NOT NULL DEFAULT now(),
   status text NOT NULL DEFAULT 'processing' CHECK (status IN ('processing', 'ready', 'failed')),
   error jsonb,
+  -- Whoever works on the entry: a claim raises the epoch, and writes that name an older one are refused. `worked_at` is the sign of life.
+  epoch int NOT NULL DEFAULT 0,
+  worked_at timestamptz NOT NULL DEFAULT now(),
+  failures int NOT NULL DEFAULT 0,
+  retry_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
-  CHECK ((status = 'failed') = (error IS NOT NULL))
+  CHECK ((status = 'failed') = (error IS NOT NULL)),
+  CHECK (retry_at IS NULL OR status = 'failed')
 ) WITH (fillfactor = 85);
 CREATE INDEX entries_timeline ON maru.entries (space_id, occurred_at DESC, id DESC);
 CREATE INDEX entries_person ON maru.entries (person_id) WHERE person_id IS NOT NULL;
-CREATE INDEX entries_unfinished ON maru.entries (updated_at) WHERE status = 'processing';
+-- Not on `worked_at`: a sign of life must stay a cheap update.
+CREATE INDEX entries_unfinished ON maru.entries (id) WHERE status = 'processing' OR retry_at IS NOT NULL;
 
 -- Versions are immutable but for `body`, which the parse step completes. Offsets of chunks and citations are code points of `body`.
 CREATE TABLE maru.entry_versions (
@@ -98,10 +105,13 @@ CREATE TABLE maru.chunks (
   start_offset int NOT NULL CHECK (start_offset >= 0),
   end_offset int NOT NULL,
   sha256 bytea NOT NULL,
+  length double precision NOT NULL CHECK (length >= 0),
+  embedding_key bytea,
   UNIQUE (entry_id, version, ordinal),
   CHECK (end_offset > start_offset)
 );
 CREATE INDEX chunks_space ON maru.chunks (space_id);
+CREATE INDEX chunks_embedding ON maru.chunks (space_id, embedding_key) WHERE embedding_key IS NOT NULL;
 
 -- Keyed by sha256(model, dimensions, prefix + text); kept per space, so that one tenant's cache tells another nothing.
 CREATE TABLE maru.embedding_cache (
@@ -112,13 +122,36 @@ CREATE TABLE maru.embedding_cache (
   PRIMARY KEY (space_id, key)
 );
 
--- Statistics of a space's texts that BM25 weights need.
+-- How many chunks a space has and how many terms they hold: BM25 weights need the mean. Kept by the triggers on chunks.
 CREATE TABLE maru.text_statistics (
   space_id uuid PRIMARY KEY REFERENCES maru.spaces ON DELETE CASCADE,
   chunk_count bigint NOT NULL DEFAULT 0,
-  term_count bigint NOT NULL DEFAULT 0
+  term_count double precision NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+CREATE FUNCTION maru.count_new_chunks() RETURNS trigger LANGUAGE plpgsql SET search_path = maru AS $$
+BEGIN
+  INSERT INTO text_statistics AS t (space_id, chunk_count, term_count)
+    SELECT space_id, count(*), sum(length) FROM added GROUP BY space_id ORDER BY space_id
+    ON CONFLICT (space_id) DO UPDATE SET chunk_count = t.chunk_count + excluded.chunk_count, term_count = t.term_count + excluded.term_count;
+  RETURN NULL;
+END $$;
+-- Also drops the cached embeddings of texts that no chunk holds any more, whichever way the chunks went.
+CREATE FUNCTION maru.forget_old_chunks() RETURNS trigger LANGUAGE plpgsql SET search_path = maru AS $$
+BEGIN
+  UPDATE text_statistics t SET chunk_count = greatest(0, t.chunk_count - g.chunks), term_count = greatest(0, t.term_count - g.terms)
+    FROM (SELECT space_id, count(*) AS chunks, sum(length) AS terms FROM gone GROUP BY space_id) g WHERE t.space_id = g.space_id;
+  DELETE FROM embedding_cache k USING gone g
+    WHERE k.space_id = g.space_id AND k.key = g.embedding_key
+      AND NOT EXISTS (SELECT FROM chunks c WHERE c.space_id = g.space_id AND c.embedding_key = g.embedding_key);
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION maru.count_new_chunks(), maru.forget_old_chunks() FROM PUBLIC;
+CREATE TRIGGER chunks_added AFTER INSERT ON maru.chunks REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION maru.count_new_chunks();
+CREATE TRIGGER chunks_gone AFTER DELETE ON maru.chunks REFERENCING OLD TABLE AS gone
+  FOR EACH STATEMENT EXECUTE FUNCTION maru.forget_old_chunks();
 
+-- What is shown: computed, with a person's corrections in place of the computed fields. `computed` keeps what they replaced.
 CREATE TABLE maru.insights (
   entry_id uuid PRIMARY KEY REFERENCES maru.entries ON DELETE CASCADE,
   space_id uuid NOT NULL,
@@ -130,9 +163,12 @@ CREATE TABLE maru.insights (
   dates text[] NOT NULL DEFAULT '{}',
   provider text NOT NULL,
   model text NOT NULL,
+  computed jsonb NOT NULL,
+  corrected text[] NOT NULL DEFAULT '{}',
   created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX insights_topics ON maru.insights USING gin (topics);
+CREATE INDEX insights_emotions ON maru.insights USING gin (emotions jsonb_path_ops);
 
 -- What a person put right; it wins over every later computation.
 CREATE TABLE maru.insight_corrections (
@@ -161,17 +197,36 @@ BEGIN
   END LOOP;
 END $$;
 
--- For the sweep, which belongs to no tenant: uploads nobody completed in time, entries whose work has stood still.
+-- A failed entry is taken up again at the step that failed, with a new stream; null when it has not failed.
+CREATE FUNCTION maru.restart_entry(p_entry uuid, p_stream uuid) RETURNS TABLE (id uuid, space_id uuid, version int, author_id uuid)
+LANGUAGE plpgsql SET search_path = maru AS $$
+DECLARE e entries;
+BEGIN
+  UPDATE entries SET status = 'processing', error = NULL, failures = 0, retry_at = NULL, worked_at = now()
+    WHERE entries.id = p_entry AND status = 'failed' RETURNING * INTO e;
+  IF e.id IS NULL THEN RETURN; END IF;
+  INSERT INTO streams (id, space_id, kind, subject_id) VALUES (p_stream, e.space_id, 'entry', e.id);
+  UPDATE entry_versions v SET stream_id = p_stream WHERE v.entry_id = e.id AND v.version = e.version;
+  DELETE FROM entry_steps s WHERE s.entry_id = e.id AND s.version = e.version AND s.state IN ('running', 'failed');
+  RETURN QUERY SELECT e.id, e.space_id, e.version, e.author_id;
+END $$;
+
+-- For the sweep, which belongs to no tenant: uploads nobody completed in time, entries whose work has stood still or is to be tried again.
 CREATE FUNCTION maru.expired_uploads(p_limit int) RETURNS TABLE (id uuid, space_id uuid, object_key text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
   SELECT id, space_id, object_key FROM uploads WHERE status = 'pending' AND expires_at < now() ORDER BY expires_at LIMIT p_limit $$;
-CREATE FUNCTION maru.stalled_entries(p_idle interval, p_limit int) RETURNS TABLE (id uuid, space_id uuid, version int)
+CREATE FUNCTION maru.stalled_entries(p_idle interval, p_limit int) RETURNS TABLE (id uuid, space_id uuid, version int, epoch int, failed boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
-  SELECT id, space_id, version FROM entries WHERE status = 'processing' AND updated_at < now() - p_idle ORDER BY updated_at LIMIT p_limit $$;
+  SELECT id, space_id, version, epoch, status = 'failed' FROM entries
+  WHERE (status = 'processing' OR retry_at IS NOT NULL)
+    AND ((status = 'processing' AND worked_at < now() - p_idle) OR (status = 'failed' AND retry_at < now()))
+  ORDER BY worked_at LIMIT p_limit $$;
 -- For `maru reindex`: every entry, page by page, in the order of its id.
 CREATE FUNCTION maru.entries_after(p_after uuid, p_limit int) RETURNS TABLE (id uuid, space_id uuid, version int)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
   SELECT id, space_id, version FROM entries WHERE id > p_after ORDER BY id LIMIT p_limit $$;
-REVOKE ALL ON FUNCTION maru.expired_uploads(int), maru.stalled_entries(interval, int), maru.entries_after(uuid, int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION maru.restart_entry(uuid, uuid), maru.expired_uploads(int), maru.stalled_entries(interval, int), maru.entries_after(uuid, int)
+  FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION maru.restart_entry(uuid, uuid) TO authenticated, space_worker;
 GRANT EXECUTE ON FUNCTION maru.expired_uploads(int) TO maru_api;
 GRANT EXECUTE ON FUNCTION maru.stalled_entries(interval, int), maru.entries_after(uuid, int) TO maru_ingest;
