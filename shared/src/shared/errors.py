@@ -27,13 +27,13 @@ class Problem(Exception):
     def document(self, request_id: str) -> dict[str, Any]:
         """The `application/problem+json` body."""
         return {
+            **self.extra,
             "type": f"urn:maru:problem:{self.code}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
             "request_id": request_id,
-            **self.extra,
         }
 
 
@@ -83,6 +83,15 @@ class Conflict(Problem):
     code = "conflict"
     title = "Does not fit the present state"
     default_detail = "Read the current state and try again."
+
+
+class Gone(Problem):
+    """It existed and never will again."""
+
+    status = 410
+    code = "gone"
+    title = "No longer there"
+    default_detail = "It was here and is gone for good."
 
 
 class TooLarge(Problem):

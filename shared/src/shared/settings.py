@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,18 @@ def require(env: Env, name: str, why: str) -> str:
     )
 
 
+def number(env: Env, name: str, default: float) -> float:
+    """The value of `name` as a number above zero, or a sentence that says what is wrong with it."""
+    text = env.get(name, "").strip()
+    try:
+        value = float(text or default)
+    except ValueError:
+        value = 0
+    if not 0 < value < float("inf"):
+        raise SettingMissing(f"{name} is {text!r}: use a number above 0, or leave it out for {default:g}.")
+    return value
+
+
 def maru_home(env: Env) -> Path:
     """The folder that holds everything on one machine."""
     return Path(env.get("MARU_HOME") or ".maru").expanduser().absolute()
@@ -33,7 +45,7 @@ def maru_home(env: Env) -> Path:
 class DatabaseSettings:
     """Where Postgres is, as one login role."""
 
-    dsn: str
+    dsn: str = field(repr=False)
     pooled: bool
     max_connections: int
 
@@ -43,7 +55,7 @@ class DatabaseSettings:
         specific = env.get(f"{service.upper()}_DATABASE_URL", "").strip()
         dsn = specific or require(env, "DATABASE_URL", "the service keeps everything in Postgres")
         pooled = env.get("DATABASE_POOLED", "").lower() in {"1", "true"} or ":6543/" in dsn
-        return cls(dsn, pooled, int(env.get("DATABASE_MAX_CONNECTIONS", "16")))
+        return cls(dsn, pooled, int(number(env, "DATABASE_MAX_CONNECTIONS", 16)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +136,9 @@ class AuthSettings:
     issuer: str
     audience: str
     jwks_url: str | None
-    legacy_secret: str | None
-    signing_key_pem: str | None
-    session_seal_key: str
+    legacy_secret: str | None = field(repr=False)
+    signing_key_pem: str | None = field(repr=False)
+    session_seal_key: str = field(repr=False)
     supabase_anon_key: str | None
 
     @classmethod
@@ -151,7 +163,7 @@ class VectorSettings:
     """Where vectors live: a folder of this machine, another process of it, or a Qdrant server."""
 
     url: str | None
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     folder: Path
     socket: Path | None
     dense_model: str | None
@@ -178,11 +190,11 @@ class StorageSettings:
 
     endpoint: str | None
     bucket: str
-    access_key: str | None
-    secret_key: str | None
+    access_key: str | None = field(repr=False)
+    secret_key: str | None = field(repr=False)
     folder: Path
     public_url: str
-    signing_key: str
+    signing_key: str = field(repr=False)
 
     @classmethod
     def from_env(cls, env: Env) -> StorageSettings:
@@ -202,7 +214,7 @@ class StorageSettings:
 class LlmSettings:
     """Which models answer; without a key everything is extractive and says so."""
 
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     base_url: str | None
     chat_model: str
     embedding_model: str | None
@@ -227,8 +239,8 @@ class LlmSettings:
             env.get("OPENAI_BASE_URL") or None,
             chat,
             None if embedding == "none" else embedding,
-            int(env.get("MARU_EMBEDDING_DIMENSIONS") or "3072"),
+            int(number(env, "MARU_EMBEDDING_DIMENSIONS", 3072)),
             env.get("MARU_VISION_MODEL") or chat,
             None if transcription == "none" else transcription,
-            float(env.get("MARU_LLM_TIMEOUT_S") or "60"),
+            number(env, "MARU_LLM_TIMEOUT_S", 60),
         )

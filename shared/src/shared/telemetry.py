@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from shared.errors import Problem
+
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+_FRAMES = 12
 _SEVERITIES = {"WARNING": "WARNING", "ERROR": "ERROR", "CRITICAL": "CRITICAL", "DEBUG": "DEBUG"}
 
 
@@ -33,8 +37,24 @@ class JsonFormatter(logging.Formatter):
             line["request_id"] = current
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = _without_content(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _without_content(error: BaseException | None) -> str:
+    """Types and places of an exception and its causes, innermost last. Messages stay out: asyncpg's, for one, quote the values of a statement."""
+    lines: list[str] = []
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines.append(type(error).__qualname__ + _own_words(error))
+        lines.extend(f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-_FRAMES:])
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(lines)
+
+
+def _own_words(error: BaseException) -> str:
+    # What the operating system and our own problems say is about machines.
+    return f": {error}" if isinstance(error, (OSError, Problem)) else ""
 
 
 def log_as_json(service: str, level: str = "INFO") -> None:

@@ -47,17 +47,22 @@ class RequestContext:
         current = _incoming_id(scope) or uuid4().hex
         token = request_id.set(current)
         scope.setdefault("state", {})["request_id"] = current
-        started, status = time.perf_counter(), 500
+        started, status, finished = time.perf_counter(), 500, False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, finished
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", current.encode())]
+            finished = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
+        except Exception:
+            # Starlette raises again what it has already answered and we have already logged.
+            if not finished:
+                raise
         finally:
             self._record(scope, current, status, (time.perf_counter() - started) * 1000)
             request_id.reset(token)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from shared.http.access import AccessLog, RequestContext
 from shared.http.headers import SecurityHeaders
 from shared.http.health import Check, health_router
-from shared.http.problems import PROBLEM_RESPONSES, install_problem_handlers
+from shared.http.problems import (
+    PROBLEM_RESPONSES,
+    ProblemsForTooLarge,
+    install_problem_handlers,
+    with_problem_media_type,
+)
 from shared.settings import HttpSettings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 MIB = 1024 * 1024
 
@@ -30,7 +39,7 @@ def create_app(
 
     `checks` are what `/health/ready` asks; nothing is opened before the first request needs it. JSON bodies are limited to `max_body_mib`.
     """
-    app = FastAPI(
+    app = _HouseApp(
         title=title,
         description=description,
         version="0.1.0",
@@ -38,29 +47,52 @@ def create_app(
         max_body_size=max_body_mib * MIB,
         responses=PROBLEM_RESPONSES,
         redirect_slashes=False,
+        redoc_url=None,
     )
     app.include_router(health_router(checks))
     install_problem_handlers(app)
-    # Order matters: the last one added is the outermost, and request ids must cover everything, CORS answers included.
-    if settings.cors_origins:
-        from starlette.middleware.cors import CORSMiddleware
-
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "Idempotency-Key",
-                "Last-Event-ID",
-                "apikey",
-                "x-client-info",
-                "x-request-id",
-            ],
-            expose_headers=["X-Request-Id", "Retry-After", "ETag", "Content-Range"],
-            max_age=600,
-        )
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(RequestContext, on_access=on_access)
+    app.cors_origins = settings.cors_origins
+    app.on_access = on_access
     return app
+
+
+class _HouseApp(FastAPI):
+    """FastAPI with our middleware outside its own: failures nobody foresaw and bodies over the limit get ids, headers and CORS answers too."""
+
+    cors_origins: tuple[str, ...] = ()
+    on_access: Callable[[AccessLog], None] | None = None
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Called by Starlette once, before the first request."""
+        stack: ASGIApp = ProblemsForTooLarge(super().build_middleware_stack(), self.max_body_size)
+        if self.cors_origins:
+            stack = _cors(stack, self.cors_origins)
+        # Request ids come last, which is outermost: they cover everything, CORS answers included.
+        return RequestContext(SecurityHeaders(stack), self.on_access)
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, in which problems have the media type they really have."""
+        if self.openapi_schema is None:
+            self.openapi_schema = with_problem_media_type(super().openapi())
+        return self.openapi_schema
+
+
+def _cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    from starlette.middleware.cors import CORSMiddleware
+
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            "apikey",
+            "x-client-info",
+            "x-request-id",
+        ],
+        expose_headers=["X-Request-Id", "Retry-After", "ETag", "Content-Range"],
+        max_age=600,
+    )

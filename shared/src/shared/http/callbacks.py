@@ -6,7 +6,6 @@ pinned. With `iam`, Cloud Run has checked the token and removed its signature, s
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,7 @@ from fastapi import Request
 from shared.errors import Unauthenticated
 
 if TYPE_CHECKING:
-    import jwt
-
+    from shared.auth.keys import RemoteKeys
     from shared.settings import CallbackSettings
 
 _GOOGLE_CERTS = "https://www.googleapis.com/oauth2/v3/certs"
@@ -39,7 +37,7 @@ class CallbackVerifier:
     def __init__(self, settings: CallbackSettings, *, jwks_url: str = _GOOGLE_CERTS) -> None:
         self._settings = settings
         self._jwks_url = jwks_url
-        self._jwks: jwt.PyJWKClient | None = None
+        self._keys: RemoteKeys | None = None
         self._accepted: dict[str, float] = {}
 
     async def __call__(self, request: Request) -> None:
@@ -61,51 +59,49 @@ class CallbackVerifier:
     async def _claims(self, token: str) -> dict[str, Any]:
         import jwt
 
-        options: jwt.types.Options = {"require": ["exp", "iat", "aud", "iss"]}
         try:
             match self._settings.mode:
                 case "local":
-                    return jwt.decode(
-                        token, self._settings.public_key_pem, algorithms=["ES256"], audience=self._settings.audience, issuer=LOCAL_ISSUER,
-                        leeway=_LEEWAY_S, options=options,
-                    )  # fmt: skip
+                    return self._decode(token, self._settings.public_key_pem, ["ES256"], LOCAL_ISSUER)
                 case "oidc":
-                    key = await asyncio.to_thread(self._google_key, token)
-                    return jwt.decode(
-                        token,
-                        key,
-                        algorithms=["RS256"],
-                        audience=self._settings.audience,
-                        issuer=_GOOGLE_ISSUERS,
-                        leeway=_LEEWAY_S,
-                        options=options,
-                    )
+                    return self._decode(token, await self._google_key(token), ["RS256"], _GOOGLE_ISSUERS)
                 case "iam":
-                    return self._claims_without_signature(token)
+                    return self._decode(token, None, [], _GOOGLE_ISSUERS)
         except (jwt.PyJWTError, ValueError) as error:
             raise CallbackForged from error
 
-    def _google_key(self, token: str) -> Any:
-        import jwt
-
-        if self._jwks is None:
-            self._jwks = jwt.PyJWKClient(self._jwks_url, cache_jwk_set=True, lifespan=3600, timeout=5)
-        return self._jwks.get_signing_key_from_jwt(token).key
-
-    def _claims_without_signature(self, token: str) -> dict[str, Any]:
+    def _decode(self, token: str, key: Any, algorithms: list[str], issuer: str | tuple[str, ...]) -> dict[str, Any]:
+        """The claims of a token for us from `issuer`, in time; without `key` the signature was checked before it came here."""
         import jwt
 
         claims: dict[str, Any] = jwt.decode(
             token,
+            key or "",
+            algorithms=algorithms,
+            audience=self._settings.audience,
+            issuer=issuer,
+            leeway=_LEEWAY_S,
             options={
-                "verify_signature": False,
+                "verify_signature": key is not None,
                 "verify_exp": True,
+                "verify_nbf": True,
+                "verify_iat": True,
                 "verify_aud": True,
                 "verify_iss": True,
                 "require": ["exp", "iat", "aud", "iss"],
             },
-            audience=self._settings.audience,
-            issuer=_GOOGLE_ISSUERS,
-            leeway=_LEEWAY_S,
         )
         return claims
+
+    async def _google_key(self, token: str) -> Any:
+        """The key that the token names; `KeysUnavailable` (503, so that the callback is repeated) when Google's cannot be had."""
+        import jwt
+
+        from shared.auth.keys import RemoteKeys
+
+        if self._keys is None:
+            self._keys = RemoteKeys(self._jwks_url)
+        found = await self._keys.find(str(jwt.get_unverified_header(token).get("kid")))
+        if found is None:
+            raise CallbackForged
+        return found.key

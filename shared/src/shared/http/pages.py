@@ -23,7 +23,7 @@ class PageTokenInvalid(BadRequest):
 
 def encode_page_token(position: Sequence[Any], filters: Sequence[Any] = ()) -> str:
     """A token for the rows after `position` (the sort key of a page's last row)."""
-    raw = json.dumps([_digest(filters), *position], default=str, separators=(",", ":"))
+    raw = json.dumps([_digest(filters), *map(str, position)], separators=(",", ":"))
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 

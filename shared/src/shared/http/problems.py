@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,8 +12,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared.contracts.problem import ProblemDocument
-from shared.errors import Problem, Unprocessable
+from shared.errors import Problem, TooLarge, Unprocessable
 from shared.telemetry import request_id
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,12 @@ _CODES = {
     413: "too_large",
     415: "unsupported_media_type",
 }
+_DETAILS = {
+    400: "The body cannot be read. Send JSON in UTF-8, not nested too deeply.",
+    404: "There is nothing at this address. /docs lists what there is.",
+    405: "This address takes {allow}.",
+    413: "The body is larger than this address takes. Files go to storage by `POST /api/v1/uploads`.",
+}
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -43,6 +53,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(UnicodeEncodeError, _on_half_a_character)
     app.add_exception_handler(Exception, _on_unforeseen)
 
 
@@ -63,28 +74,99 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]} for item in error.errors()]
+    errors = [_field_error(item) for item in error.errors()]
     first = errors[0] if errors else {"field": "body", "message": "invalid"}
     request.state.error_code = Unprocessable.code
     return problem_response(Unprocessable(f"{first['field']}: {first['message']}.", errors=errors))
 
 
+def _field_error(item: dict[str, Any]) -> dict[str, str]:
+    if item["type"] == "json_invalid":
+        return {
+            "field": "body",
+            "message": f"This is not JSON: {item['ctx']['error']} (at character {item['loc'][-1]})",
+        }
+    return {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
+
+
 async def _on_http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = _CODES.get(error.status_code, "http_error")
-    request.state.error_code = code
+    request.state.error_code = _CODES.get(error.status_code, "http_error")
+    return _http_problem(error.status_code, str(error.detail), error.headers)
+
+
+def _http_problem(status: int, phrase: str, headers: Mapping[str, str] | None) -> JSONResponse:
+    """A failure that the framework found: its phrase is the title, ours the detail."""
+    code = _CODES.get(status, "http_error")
     document = {
         "type": f"urn:maru:problem:{code}",
-        "title": str(error.detail),
-        "status": error.status_code,
-        "detail": str(error.detail),
+        "title": phrase,
+        "status": status,
+        "detail": _DETAILS.get(status, phrase).format(allow=(headers or {}).get("Allow", "another method")),
         "code": code,
         "request_id": request_id.get(),
     }
-    return JSONResponse(document, error.status_code, headers=error.headers, media_type=PROBLEM_JSON)
+    return JSONResponse(document, status, headers=headers, media_type=PROBLEM_JSON)
+
+
+class TextNotUnicode(Unprocessable):
+    """JSON can spell halves of surrogate pairs, which no encoding has."""
+
+    code = "text_not_unicode"
+    default_detail = "A text holds half of a surrogate pair (\\ud800 to \\udfff). Send whole characters."
+
+
+async def _on_half_a_character(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, UnicodeEncodeError) or error.reason != "surrogates not allowed":
+        raise error
+    return await _on_problem(request, TextNotUnicode())
 
 
 async def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
     request.state.error_code = "internal_error"
     log.error("unforeseen failure", exc_info=error)
     return problem_response(Problem())
+
+
+class ProblemsForTooLarge:
+    """Pure ASGI middleware: the framework's plain-text 413 leaves as a problem document like everything else."""
+
+    def __init__(self, app: ASGIApp, limit: int | None) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _is_plain_413(message):
+                replaced = True
+                scope.setdefault("state", {})["error_code"] = TooLarge.code
+                problem = TooLarge(
+                    f"The body may have {self._limit} bytes at most. Files go to storage by `POST /api/v1/uploads`."
+                )
+                await problem_response(problem)(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self._app(scope, receive, send_problem if scope["type"] == "http" else send)
+
+
+def _is_plain_413(message: Message) -> bool:
+    return message["status"] == 413 and any(
+        name == b"content-type" and value.startswith(b"text/plain") for name, value in message["headers"]
+    )
+
+
+def with_problem_media_type(document: dict[str, Any]) -> dict[str, Any]:
+    """The same OpenAPI document, with `application/problem+json` where FastAPI wrote the route's own media type."""
+    for path in document.get("paths", {}).values():
+        for operation in path.values():
+            for response in operation.get("responses", {}).values():
+                content = response.get("content", {})
+                for media_type, body in list(content.items()):
+                    if body.get("schema", {}).get("$ref", "").endswith("/ProblemDocument"):
+                        del content[media_type]
+                        content[PROBLEM_JSON] = body
+    return document

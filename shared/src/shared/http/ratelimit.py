@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class RateLimiter:
             wait = await store.take(connection, f"{limit.name}:{who}", limit.burst, limit.per_minute / 60, cost)
         if wait:
             raise TooManyRequests(
-                f"Too many requests of this kind. Try again in {max(1, round(wait))} s.", retry_after=wait
+                f"Too many requests of this kind. Try again in {math.ceil(wait)} s.", retry_after=wait
             )
 
     def spend_here(self, limit: Limit, who: str) -> None:
