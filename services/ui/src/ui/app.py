@@ -1,0 +1,39 @@
+"""The web app as ASGI: Streamlit behind our session routes, headers and assets.
+
+`streamlit run services/ui/src/ui/app.py`, `python -m ui` and any ASGI server (`ui.app:app`) start the same thing.
+"""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from ui.core.settings import ui_settings
+from ui.core.trouble import on_script_error
+from ui.edge.assets import assets_route, assets_version
+from ui.edge.media import media_route
+from ui.edge.middleware import Edge
+from ui.edge.routes import session_routes
+from ui.warm import import_pages
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any] | None]:
+    """Import what pages use and take it out of the collector's sight, so that reruns do not pay for it."""
+    import_pages()
+    gc.collect()
+    gc.freeze()
+    yield None
+
+
+app = st.App(
+    Path(__file__).with_name("script.py"),
+    lifespan=lifespan,
+    routes=[*session_routes(), media_route(), assets_route()],
+    middleware=[Middleware(Edge, storage_origins=ui_settings().storage_origins, version=assets_version())],
+    on_script_error=on_script_error,
+)

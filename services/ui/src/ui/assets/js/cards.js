@@ -1,0 +1,40 @@
+import { el, icon, mount } from "./dom.js";
+
+function badge({ text, tone, icon: symbol }) {
+  return el("span", { class: `maru-badge maru-tone-${tone || "plain"}` }, symbol ? icon(symbol) : null, text);
+}
+
+function card(item, open) {
+  const body = el("span", { class: "maru-card-body" },
+    el("span", { class: "maru-card-title" },
+      item.n ? el("span", { class: "maru-number" }, String(item.n)) : null,
+      item.icon ? icon(item.icon) : null, el("span", {}, item.title)),
+    item.text ? el("span", { class: "maru-card-text" }, item.text) : null,
+    item.quote ? el("span", { class: "maru-quote" }, item.quote) : null,
+    el("span", { class: "maru-card-foot" },
+      item.meta ? el("span", { class: "maru-meta" }, item.meta) : null, (item.badges || []).map(badge)));
+  const picture = item.image
+    ? el("img", { class: "maru-card-image", src: item.image, alt: item.alt || "", loading: "lazy", decoding: "async" })
+    : null;
+  if (!item.href) return el("div", { class: "maru-card maru-card-still" }, picture, body);
+  return el("a", {
+    class: "maru-card",
+    href: item.href,
+    "aria-current": item.current ? "page" : null,
+    onclick: (event) => {
+      if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      open(item.id);
+    },
+  }, picture, body);
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const open = (id) => setTriggerValue("open", id);
+  const sections = data.sections.map((section) =>
+    el("section", { class: "maru-section" },
+      section.heading ? el("h3", { class: "maru-day" }, section.heading) : null,
+      el("ul", { class: `maru-cards maru-cards-${data.look}` },
+        section.items.map((item) => el("li", {}, card(item, open))))));
+  mount(parentElement, sections);
+}

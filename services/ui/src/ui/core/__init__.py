@@ -1,0 +1,1 @@
+"""What every page uses: the gateway's calls, the session, language and time."""

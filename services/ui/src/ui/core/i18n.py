@@ -1,0 +1,44 @@
+"""Every word that Maru shows, in Korean and in English."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+import streamlit as st
+
+from ui.core.cookies import LANGUAGE_NAME
+
+LANGUAGES = ("ko", "en")
+
+
+@lru_cache(maxsize=2)
+def words(language: str) -> Mapping[str, str]:
+    """The catalogue of one language; keys are dotted paths."""
+    text = files("ui").joinpath("locales", f"{language}.json").read_text(encoding="utf-8")
+    catalogue: dict[str, str] = json.loads(text)
+    return catalogue
+
+
+def preferred(cookies: Mapping[str, str], accept_language: str) -> str:
+    """The language a person chose, else Korean where the browser asks for it first, else English."""
+    chosen = cookies.get(LANGUAGE_NAME)
+    if chosen in LANGUAGES:
+        return chosen
+    return "ko" if accept_language.strip().lower().startswith("ko") else "en"
+
+
+def language() -> str:
+    """The language of this page."""
+    return preferred(st.context.cookies, st.context.headers.get("Accept-Language") or "")
+
+
+def t(key: str, **values: object) -> str:
+    """The text of `key` in the page's language; a missing key shows itself, which the locale test refuses."""
+    text = words(language()).get(key, key)
+    return text.format(**values) if values else text
+
+
+def maybe(key: str) -> str | None:
+    """The text of `key`, or nothing where the catalogue has no such key."""
+    return words(language()).get(key)

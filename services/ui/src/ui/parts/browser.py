@@ -1,0 +1,78 @@
+"""What runs in the browser: each function mounts one script of assets/js with its data.
+
+Texts travel as data and become text nodes; a script never receives markup.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import streamlit as st
+
+from ui.edge.assets import assets_version
+
+Renderer = Callable[..., Any]
+
+# Inline script is repeated in every message, so a component only fetches its module, which the browser keeps.
+_LOADER = """
+export default async function (component) {{
+  const module = await import(new URL("/assets/js/{name}.js?v={version}", location.origin).href);
+  return module.default(component);
+}}
+"""
+
+
+@lru_cache(maxsize=16)
+def _component(name: str) -> Renderer:
+    script = _LOADER.format(name=name, version=assets_version())
+    renderer: Renderer = st.components.v2.component(f"maru_{name}", js=script, isolate_styles=False)
+    return renderer
+
+
+def _nothing() -> None:
+    """A listener that only makes the value part of the component's result."""
+
+
+def session_command(command: Mapping[str, str]) -> str | None:
+    """Have the browser post to our session routes and load the page anew; returns the code of a refusal."""
+    result = _component("session")(key="session-command", data=dict(command), on_failed_change=_nothing)
+    failed: str | None = result.failed
+    return failed
+
+
+def announce(text: str, *, key: str) -> None:
+    """Say something to a screen reader, once for each key and text."""
+    _component("announce")(key=f"announce-{key}", data={"text": text})
+
+
+def cards(sections: Sequence[Mapping[str, Any]], *, key: str, look: str = "list") -> str | None:
+    """Lists of linked cards; returns the id of one that was opened."""
+    result = _component("cards")(key=key, data={"look": look, "sections": list(sections)}, on_open_change=_nothing)
+    opened: str | None = result.open
+    return opened
+
+
+def answer(text: str, links: Mapping[str, str], label: str, *, key: str) -> str | None:
+    """A finished answer whose `[n]` markers lead to their sources; returns the number that was followed."""
+    data = {"text": text, "links": dict(links), "label": label}
+    result = _component("answer")(key=key, data=data, on_open_change=_nothing)
+    opened: str | None = result.open
+    return opened
+
+
+def calendar(data: Mapping[str, Any], *, key: str) -> str | None:
+    """One month with its counts; returns the day that was chosen."""
+    result = _component("calendar")(key=key, data=dict(data), on_day_change=_nothing)
+    day: str | None = result.day
+    return day
+
+
+def reader(text: str, *, key: str, start: int = 0, end: int = 0, label: str = "") -> None:
+    """A text as it was written, with one passage marked and scrolled to; offsets are code points."""
+    parts = [text[:start], text[start:end], text[end:]] if end > start else [text, "", ""]
+    _component("reader")(key=key, data={"parts": parts, "label": label})
+
+
+def file_picker(data: Mapping[str, Any], *, key: str, on_change: Callable[[], None]) -> None:
+    """Choose files and send them to the addresses in `data`; what happened is in `st.session_state[key]`."""
+    _component("upload")(key=key, data=dict(data), on_files_change=on_change, default={"files": []})

@@ -1,0 +1,106 @@
+"""Writing an entry."""
+
+import uuid
+from datetime import datetime
+from uuid import UUID
+
+import streamlit as st
+
+from ui.core import memory, session, when
+from ui.core.api import ApiProblem
+from ui.core.i18n import t
+from ui.core.trouble import show
+from ui.parts.circle import Circle, circle
+from ui.parts.uploads import Files, choose_files
+
+_KINDS = ("note", "photo", "audio", "document")
+_KIND_ICONS = {"note": "edit_note", "photo": "image", "audio": "graphic_eq", "document": "description"}
+
+
+def compose() -> None:
+    """The card in which an entry is written; every widget carries the draft's key, so a saved draft leaves it empty."""
+    key = st.session_state.setdefault("draft", uuid.uuid4().hex)
+    with st.container(border=True, key="compose"):
+        st.markdown(f"### {t('compose.title')}", anchors=False)
+        kind = st.segmented_control(
+            t("compose.kind"),
+            _KINDS,
+            default="note",
+            required=True,
+            format_func=lambda name: f":material/{_KIND_ICONS[name]}: {t(f'kind.{name}')}",
+            label_visibility="collapsed",
+            key=f"kind-{key}",
+        )
+        body = st.text_area(
+            t(f"compose.label.{kind}"), placeholder=t(f"compose.placeholder.{kind}"), key=f"body-{key}", height=132
+        )
+        files = choose_files(str(kind), key=f"files-{kind}-{key}") if kind != "note" else Files((), 0)
+        draft = _details(str(kind), body or "", files, key)
+        _save(draft, files)
+
+
+def _details(kind: str, body: str, files: Files, key: str) -> memory.Draft:
+    around = circle()
+    with st.expander(t("compose.details"), icon=":material/tune:", key=f"details-{key}"):
+        title = st.text_input(t("compose.entry_title"), key=f"title-{key}", max_chars=200)
+        left, right = st.columns(2)
+        with left:
+            space = _choose_space(around, key)
+        with right:
+            person = _choose_person(around, space, key)
+        at = st.datetime_input(
+            t("compose.when"), value=None, key=f"when-{key}", help=None, format="YYYY/MM/DD", max_value=None
+        )
+    return memory.Draft(
+        kind, body.strip(), key, (title or "").strip(), str(space), str(person or ""), _here(at), files.ready
+    )
+
+
+def _choose_space(around: Circle, key: str) -> UUID:
+    mine = around.me.personal_space_id
+    names = {space.id: t("space.personal") if space.id == mine else space.name for space in around.writable}
+    ids = list(names)
+    index = ids.index(mine) if mine in names else 0
+    chosen = st.selectbox(t("compose.space"), ids, index=index, format_func=names.__getitem__, key=f"space-{key}")
+    return chosen or mine
+
+
+def _choose_person(around: Circle, space_id: UUID, key: str) -> UUID | None:
+    names = {person.id: person.name for person in around.people if person.space_id == space_id}
+    return st.selectbox(
+        t("compose.person"),
+        list(names),
+        index=None,
+        placeholder=t("compose.nobody"),
+        format_func=names.__getitem__,
+        key=f"person-{key}-{space_id}",
+    )
+
+
+def _here(at: datetime | None) -> datetime | None:
+    """The chosen wall-clock time in the person's own zone."""
+    return at.replace(tzinfo=when.zone()) if at is not None else None
+
+
+def _save(draft: memory.Draft, files: Files) -> None:
+    if not st.button(t("compose.save"), type="primary", icon=":material/check:", key=f"save-{draft.key}"):
+        return
+    if files.waiting:
+        st.warning(t("compose.still_sending", count=files.waiting), icon=":material/hourglass_top:")
+    elif draft.kind == "note" and not draft.body:
+        st.warning(t("compose.empty_note"), icon=":material/edit_note:")
+    elif draft.kind != "note" and not draft.uploads:
+        st.warning(t("compose.empty_files"), icon=":material/attach_file:")
+    else:
+        _write(draft)
+
+
+def _write(draft: memory.Draft) -> None:
+    try:
+        memory.write(session.api(), draft)
+    except ApiProblem as problem:
+        show(problem, key="compose", retry=False)
+        return
+    st.session_state["draft"] = uuid.uuid4().hex
+    st.session_state["said"] = t("compose.saved")
+    st.rerun()

@@ -1,0 +1,71 @@
+"""Conversations by date, and what can be done with the one that is open."""
+
+from datetime import timedelta
+from typing import Any
+
+import streamlit as st
+from shared.contracts.conversation import Conversation
+
+from ui.core import session, talk, when
+from ui.core.i18n import t
+from ui.parts import nav
+from ui.parts.browser import cards
+from ui.parts.words import plain
+
+
+def history(current: str) -> None:
+    """The list in the sidebar, newest first under four headings."""
+    with st.container(key="history", gap="small"):
+        nav.link("ask", t("ask.new"), icon="add")
+        rows = talk.conversations(session.api()).conversations
+        opened = cards(_sections(rows, current), key="history-list", look="history") if rows else None
+    if opened:
+        nav.go("ask", c=opened)
+
+
+def _sections(rows: list[Conversation], current: str) -> list[dict[str, Any]]:
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        item = {
+            "id": str(row.id),
+            "href": nav.address("ask", c=row.id),
+            "title": row.title or t("ask.untitled"),
+            "current": str(row.id) == current,
+        }
+        grouped.setdefault(_age(row), []).append(item)
+    return [{"heading": t(f"ask.age.{age}"), "items": items} for age, items in grouped.items()]
+
+
+def _age(row: Conversation) -> str:
+    day, now = when.local(row.updated_at).date(), when.today()
+    if day >= now:
+        return "today"
+    if day == now - timedelta(days=1):
+        return "yesterday"
+    return "week" if day > now - timedelta(days=7) else "older"
+
+
+def manage(conversation: Conversation) -> None:
+    """The title, and renaming and deleting behind one button."""
+    st.markdown(f"# {plain(conversation.title or t('ask.untitled'))}", anchors=False)
+    with st.popover(t("ask.manage"), icon=":material/more_horiz:", key=f"manage-{conversation.id}"):
+        with st.form(f"rename-{conversation.id}", border=False):
+            title = st.text_input(
+                t("ask.title"), value=conversation.title, max_chars=120, key=f"title-{conversation.id}"
+            )
+            if st.form_submit_button(t("ask.rename")) and title and title.strip():
+                talk.rename(session.api(), str(conversation.id), title.strip())
+                st.rerun()
+        if st.button(t("ask.delete"), icon=":material/delete:", key=f"forget-{conversation.id}"):
+            _confirm(conversation)
+
+
+def _confirm(conversation: Conversation) -> None:
+    @st.dialog(t("ask.delete_title"))
+    def ask() -> None:
+        st.markdown(t("ask.delete_text"))
+        if st.button(t("ask.delete_now"), type="primary", key="forget-now"):
+            talk.forget(session.api(), str(conversation.id))
+            nav.go("ask")
+
+    ask()

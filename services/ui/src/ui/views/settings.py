@@ -1,0 +1,5 @@
+"""Today: what was understood last, and what happened on this day."""
+
+
+def render() -> None:
+    return None
