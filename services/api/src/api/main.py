@@ -6,16 +6,30 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from shared.db import Database
 from shared.http.app import create_app
+from shared.http.callbacks import CallbackVerifier
 from shared.http.ratelimit import RateLimiter
+from shared.llm.factory import open_llm
 from shared.outbox import NotifyRelay, Relay
-from shared.settings import DatabaseSettings, HttpSettings
+from shared.settings import CallbackSettings, DatabaseSettings, HttpSettings, LlmSettings, ServiceUrls, VectorSettings
 from shared.streams import StreamHub
+from shared.vectors.factory import open_vectors
 
 from api.http.services import ServiceRegistry
+from api.http.sweep import sweep_router
+from api.identity import add_identity
+from api.memory import add_memory
+
+if TYPE_CHECKING:
+    from shared.text.morphology import Morphology
+    from shared.vectors import VectorIndex
+
+# A million characters of body, each written as a JSON escape.
+_MAX_BODY_MIB = 8
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,8 @@ class Engines:
 
     hub: StreamHub = field(default_factory=StreamHub)
     relay: Relay | None = None
+    vectors: VectorIndex | None = None
+    morphology: Morphology | None = None
 
 
 def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = None) -> FastAPI:
@@ -37,16 +53,32 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     )
     relay = engines.relay or NotifyRelay(database)
     limiter = RateLimiter(database, enabled=http.rate_limits)
+    models = open_llm(LlmSettings.from_env(env))
+    vectors = engines.vectors or open_vectors(VectorSettings.from_env(env))
     services = ServiceRegistry()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
+        await identity.close()
+        await models.close()
+        if engines.vectors is None:
+            await vectors.close()
         # Last: what stops before may still write.
         await database.close()
 
-    app = create_app("Maru", settings=http, checks={"database": database.ready}, lifespan=lifespan)
+    app = create_app(
+        "Maru",
+        settings=http,
+        checks={"database": database.ready, "vectors": vectors.ready},
+        lifespan=lifespan,
+        max_body_mib=_MAX_BODY_MIB,
+    )
     app.state.services = services
     app.state.limiter = limiter
     app.state.relay = relay
+    identity = add_identity(app, env, services, database, limiter, relay)
+    memory = add_memory(app, services, database, relay, engines.hub, vectors, models.embedder, engines.morphology)
+    callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
+    app.include_router(sweep_router(callbacks, (*identity.sweeps, *memory.sweeps)))
     return app

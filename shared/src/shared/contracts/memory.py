@@ -1,6 +1,6 @@
 """Entries, uploads, insights, search."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -78,7 +78,10 @@ class StepState(BaseModel):
 
 
 class Entry(BaseModel):
-    """An entry at its newest version. `body` is the full text that offsets count in (code points); `note` is what the person wrote."""
+    """An entry at its newest version. `body` is the full text that offsets count in (code points); `note` is what the person wrote.
+
+    Lists cut a long `body` and say so with `truncated`.
+    """
 
     id: UUID
     space_id: UUID
@@ -89,6 +92,7 @@ class Entry(BaseModel):
     title: str | None
     note: str
     body: str
+    truncated: bool = False
     occurred_at: datetime
     status: EntryStatus
     error: Failure | None
@@ -105,6 +109,30 @@ class EntryPage(BaseModel):
 
     entries: list[Entry]
     next_page_token: str | None
+
+
+class EntryVersion(BaseModel):
+    """A version in the history of an entry."""
+
+    entry_id: UUID
+    version: int
+    created_by: UUID
+    created_at: datetime
+    current: bool
+
+
+class EntryVersionText(EntryVersion):
+    """What a version says; its `body` never changes once it is indexed, so the offsets of citations hold."""
+
+    title: str | None
+    note: str
+    body: str
+
+
+class EntryVersions(BaseModel):
+    """All versions, the newest first."""
+
+    versions: list[EntryVersion]
 
 
 class SearchHit(BaseModel):
@@ -124,6 +152,38 @@ class SearchHit(BaseModel):
 
 
 class SearchResult(BaseModel):
-    """Hits, best first."""
+    """Hits, best first; `degraded` says that only words were searched because the embedding model did not answer."""
 
     hits: list[SearchHit]
+    degraded: bool = False
+
+
+class TopicCount(BaseModel):
+    """How many entries a topic appears in."""
+
+    topic: str
+    count: int
+
+
+class MoodWeek(BaseModel):
+    """An emotion's mean score in a week, which begins on its Monday, and the number of entries that carry it."""
+
+    week: date
+    label: Emotion
+    score: float
+    count: int
+
+
+class DayCount(BaseModel):
+    """How many entries a day has."""
+
+    date: date
+    count: int
+
+
+class InsightsOverview(BaseModel):
+    """Totals for charts and the calendar."""
+
+    topics: list[TopicCount]
+    moods: list[MoodWeek]
+    days: list[DayCount]

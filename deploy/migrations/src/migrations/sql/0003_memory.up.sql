@@ -197,6 +197,16 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Puts a person's corrections over what was computed; called whenever either changes, under the lock of the entry.
+CREATE FUNCTION maru.merge_insights(p_entry uuid) RETURNS void LANGUAGE sql SET search_path = maru AS $$
+  UPDATE insights i SET summary = x.m ->> 'summary', emotions = x.m -> 'emotions', corrected = x.fields,
+    topics = ARRAY(SELECT jsonb_array_elements_text(x.m -> 'topics')),
+    people = ARRAY(SELECT jsonb_array_elements_text(x.m -> 'people')),
+    dates = ARRAY(SELECT jsonb_array_elements_text(x.m -> 'dates'))
+  FROM (SELECT c.computed || coalesce(k.changed, '{}') AS m, coalesce(k.fields, '{}') AS fields
+        FROM insights c LEFT JOIN LATERAL (SELECT jsonb_object_agg(field, value) AS changed, array_agg(field ORDER BY field) AS fields
+          FROM insight_corrections WHERE entry_id = p_entry) k ON true WHERE c.entry_id = p_entry) x
+  WHERE i.entry_id = p_entry $$;
 -- A failed entry is taken up again at the step that failed, with a new stream; null when it has not failed.
 CREATE FUNCTION maru.restart_entry(p_entry uuid, p_stream uuid) RETURNS TABLE (id uuid, space_id uuid, version int, author_id uuid)
 LANGUAGE plpgsql SET search_path = maru AS $$
@@ -225,8 +235,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
 CREATE FUNCTION maru.entries_after(p_after uuid, p_limit int) RETURNS TABLE (id uuid, space_id uuid, version int)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
   SELECT id, space_id, version FROM entries WHERE id > p_after ORDER BY id LIMIT p_limit $$;
-REVOKE ALL ON FUNCTION maru.restart_entry(uuid, uuid), maru.expired_uploads(int), maru.stalled_entries(interval, int), maru.entries_after(uuid, int)
+REVOKE ALL ON FUNCTION maru.merge_insights(uuid), maru.restart_entry(uuid, uuid), maru.expired_uploads(int), maru.stalled_entries(interval, int), maru.entries_after(uuid, int)
   FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION maru.restart_entry(uuid, uuid) TO authenticated, space_worker;
+GRANT EXECUTE ON FUNCTION maru.merge_insights(uuid), maru.restart_entry(uuid, uuid) TO authenticated, space_worker;
 GRANT EXECUTE ON FUNCTION maru.expired_uploads(int) TO maru_api;
 GRANT EXECUTE ON FUNCTION maru.stalled_entries(interval, int), maru.entries_after(uuid, int) TO maru_ingest;

@@ -1,0 +1,1 @@
+"""Entries: what people record, its versions, its insights and their corrections."""

@@ -1,0 +1,1 @@
+"""Search over entries, by word and by meaning."""

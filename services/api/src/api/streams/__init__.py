@@ -1,0 +1,1 @@
+"""Streams of numbered events: follow, resume, stop."""
