@@ -15,6 +15,8 @@ BEGIN
       BEGIN EXECUTE format('CREATE ROLE %I LOGIN NOINHERIT', r); EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END;
     END IF;
     EXECUTE format('ALTER ROLE %I SET search_path = maru, public', r);
+    -- A transaction somebody forgot holds back vacuum for everybody.
+    EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = ''60s''', r);
     EXECUTE format('GRANT space_worker TO %I', r);
     EXECUTE format('GRANT USAGE ON SCHEMA maru, auth TO %I', r);
   END LOOP;
@@ -67,15 +69,17 @@ CREATE FUNCTION maru.my_owned_spaces() RETURNS uuid[] LANGUAGE sql STABLE SECURI
   $$ SELECT coalesce(array_agg(space_id), '{}') FROM space_members WHERE user_id = auth.uid() AND role = 'owner' $$;
 CREATE FUNCTION maru.current_space() RETURNS uuid LANGUAGE sql STABLE AS
   $$ SELECT nullif(current_setting('maru.space_id', true), '')::uuid $$;
--- Whoever has just been authenticated, by whichever provider, gets a profile and a personal space, once.
+-- Whoever has just been authenticated, by whichever provider, gets a profile and a personal space, once. The provider knows whose an address is
+-- today: an earlier holder of it, such as an account that was deleted there, loses it here too.
 CREATE FUNCTION maru.ensure_account(p_user uuid, p_email text, p_name text, p_space uuid, p_locale text)
 RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = maru AS $$
 DECLARE found uuid;
 BEGIN
+  UPDATE profiles SET email = 'former holder ' || user_id WHERE lower(email) = lower(p_email) AND user_id <> p_user;
+  INSERT INTO profiles AS p (user_id, email, display_name, locale) VALUES (p_user, p_email, p_name, p_locale)
+    ON CONFLICT (user_id) DO UPDATE SET email = p_email WHERE p.email <> p_email;
   SELECT id INTO found FROM spaces WHERE owner_id = p_user AND kind = 'personal';
   IF found IS NOT NULL THEN RETURN found; END IF;
-  INSERT INTO profiles (user_id, email, display_name, locale) VALUES (p_user, p_email, p_name, p_locale)
-    ON CONFLICT (user_id) DO NOTHING;
   INSERT INTO spaces (id, name, kind, owner_id)
     VALUES (p_space, coalesce(nullif(p_name, ''), split_part(p_email, '@', 1)), 'personal', p_user) ON CONFLICT DO NOTHING;
   SELECT id INTO STRICT found FROM spaces WHERE owner_id = p_user AND kind = 'personal';
@@ -221,6 +225,13 @@ ALTER TABLE maru.idempotency_keys ENABLE ROW LEVEL SECURITY; ALTER TABLE maru.id
 CREATE POLICY own_keys ON maru.idempotency_keys TO authenticated
   USING (user_id = (SELECT auth.uid())) WITH CHECK (user_id = (SELECT auth.uid()));
 GRANT SELECT, INSERT, UPDATE ON maru.idempotency_keys TO authenticated;
+
+-- Answers hold what people wrote, and deliveries are repeated for a week at most: neither is kept for ever. The sweep calls this for everybody.
+CREATE FUNCTION maru.forget_old_requests() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = maru AS $$
+  DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day';
+  DELETE FROM inbox WHERE handled_at IS NOT NULL AND received_at < now() - interval '31 days' $$;
+REVOKE ALL ON FUNCTION maru.forget_old_requests() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION maru.forget_old_requests() TO maru_api;
 
 CREATE UNLOGGED TABLE maru.rate_buckets (
   bucket text PRIMARY KEY,

@@ -1,0 +1,90 @@
+"""Wires who people are: the provider that is configured, the gate, the web app's sessions. A part of the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.auth import LocalKeys, RemoteKeys, TokenVerifier
+from shared.settings import AuthSettings, require
+
+from api.auth import routes as auth_routes
+from api.auth.gate import Gate, Standings
+from api.auth.passwords import Passwords
+from api.auth.service import AuthService
+from api.auth.supabase import SupabaseProvider
+from api.auth.tokens import TokenSigner
+from api.http.attempts import SignInGuard
+from api.me import routes as me_routes
+from api.me.service import MeService
+from api.ui_sessions import routes as ui_session_routes
+from api.ui_sessions.seal import Seal
+from api.ui_sessions.service import UiSessionService
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from shared.db import Database
+    from shared.http.ratelimit import RateLimiter
+    from shared.outbox import Relay
+
+    from api.http.identity import IdentityProvider
+    from api.http.services import ServiceRegistry
+
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the composition root still has to call: `sweeps` each minute, `close` at the end."""
+
+    sweeps: tuple[Job, ...]
+    close: Job
+
+
+def add_identity(
+    app: FastAPI,
+    env: Mapping[str, str],
+    services: ServiceRegistry,
+    database: Database,
+    limiter: RateLimiter,
+    relay: Relay,
+) -> Identity:
+    """Add the routes of sign-in and sessions, and `app.state.authenticate` for all others.
+
+    The built-in provider's `/auth/v1` exists only where Supabase Auth is not configured.
+    """
+    settings = AuthSettings.from_env(env)
+    seal = Seal(require(env, "MARU_SESSION_KEY", "it seals what browser sessions hold"))
+    standings = Standings()
+    provider: IdentityProvider
+    if settings.jwks_url is None:
+        pem = require(env, "MARU_AUTH_SIGNING_KEY", "the built-in identity provider signs access tokens with it")
+        signer = TokenSigner(pem.replace("\\n", "\n"), issuer=settings.issuer, audience=settings.audience)
+        verifier = TokenVerifier(LocalKeys(signer.jwks), issuer=settings.issuer, audience=settings.audience)
+        hashes = Passwords()
+        provider = built_in = AuthService(database, signer, hashes, standings, relay)
+        services.add(built_in)
+        app.include_router(auth_routes.router)
+        sweeps: tuple[Job, ...] = (built_in.sweep,)
+        close: Job = hashes.close
+    else:
+        verifier = TokenVerifier(
+            RemoteKeys(settings.jwks_url),
+            issuer=settings.issuer,
+            audience=settings.audience,
+            legacy_secret=settings.legacy_secret,
+        )
+        provider = elsewhere = SupabaseProvider(settings.issuer, settings.supabase_anon_key or "")
+        sweeps, close = (), elsewhere.close
+    gate = Gate(verifier, database, standings, relay, own_sessions=settings.jwks_url is None)
+    sessions = UiSessionService(database, provider, seal)
+    services.add(SignInGuard(limiter))
+    services.add(sessions)
+    services.add(MeService(database))
+    app.state.identity_provider = provider
+    app.state.authenticate = gate.authenticate
+    app.include_router(auth_routes.token_router)
+    app.include_router(ui_session_routes.router)
+    app.include_router(me_routes.router)
+    return Identity((*sweeps, sessions.sweep), close)

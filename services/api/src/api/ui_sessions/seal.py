@@ -1,0 +1,61 @@
+"""Sealing of tokens at rest: whoever reads the table alone gets nothing that opens an account."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from api.http.identity import SignedIn
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+
+class SessionKeyInvalid(ValueError):
+    """`MARU_SESSION_KEY` is not a Fernet key."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "MARU_SESSION_KEY must be 32 random bytes in URL-safe base64 (several, newest first, separated by commas)"
+        )
+
+
+class SealBroken(Exception):
+    """It was sealed with a key that is no longer configured, or tampered with."""
+
+
+class Seal:
+    """Encrypts with the first key and opens with any, so that keys can be rotated."""
+
+    def __init__(self, keys: str) -> None:
+        self._keys = keys
+
+    def close(self, signed_in: SignedIn) -> bytes:
+        """The tokens, sealed."""
+        content = {
+            "access_token": signed_in.access_token,
+            "refresh_token": signed_in.refresh_token,
+            "expires_at": signed_in.expires_at,
+            "user": dict(signed_in.user),
+        }
+        return self._fernet.encrypt(json.dumps(content, ensure_ascii=False).encode())
+
+    def open(self, sealed: bytes) -> dict[str, Any]:
+        """The tokens; raises `SealBroken`."""
+        from cryptography.fernet import InvalidToken
+
+        try:
+            content: dict[str, Any] = json.loads(self._fernet.decrypt(bytes(sealed)))
+        except InvalidToken as broken:
+            raise SealBroken from broken
+        return content
+
+    @cached_property
+    def _fernet(self) -> MultiFernet:
+        from cryptography.fernet import Fernet, MultiFernet
+
+        try:
+            return MultiFernet([Fernet(key.strip()) for key in self._keys.split(",")])
+        except ValueError as broken:
+            raise SessionKeyInvalid from broken
