@@ -6,44 +6,84 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from shared.streams.events import StreamEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Why a follower woke: `events` were handed over, the database is worth a `look`, or nothing happened (`idle`)."""
+
+    events: list[StreamEvent]
+    look: bool
+    idle: bool
+
+
 class Listener:
     """One follower's inlet: events that a producer here handed over, or a mere wake-up to read the database again."""
 
-    def __init__(self) -> None:
-        self._events: list[StreamEvent] = []
+    def __init__(self, backlog: list[StreamEvent]) -> None:
+        self._events = list(backlog)
+        self._nudged = False
         self._woken = asyncio.Event()
+        if backlog:
+            self._woken.set()
 
     def push(self, event: StreamEvent | None) -> None:
-        """Wake the follower, with or without an event."""
-        if event is not None:
+        """Wake the follower, with an event or with the news that the database has one."""
+        if event is None:
+            self._nudged = True
+        else:
             self._events.append(event)
         self._woken.set()
 
-    async def wait(self, timeout_s: float) -> tuple[list[StreamEvent], bool]:
-        """Events since the last call, and whether anything woke us before the time was over."""
-        try:
-            await asyncio.wait_for(self._woken.wait(), timeout_s)
-        except TimeoutError:
-            return [], False
+    async def wait(self, timeout_s: float) -> Woken:
+        """What has come since the last call; empty, and a reason to look, when the time is over."""
+        if not self._woken.is_set():
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                return Woken([], look=True, idle=True)
         self._woken.clear()
-        events, self._events = self._events, []
-        return events, True
+        woken = Woken(self._events, look=self._nudged, idle=False)
+        self._events, self._nudged = [], False
+        return woken
+
+
+class _Production:
+    """A stream that is being written in this process: everything handed out so far, and the stop button."""
+
+    def __init__(self) -> None:
+        self.events: list[StreamEvent] = []
+        self.cancelled = asyncio.Event()
 
 
 class StreamHub:
-    """Who listens to what in this process. Belongs to one event loop."""
+    """Who listens to what in this process. Belongs to one event loop.
+
+    While a producer is here its events are kept in memory as well, so that whoever joins needs nothing that is not stored yet.
+    """
 
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener]] = defaultdict(set)
-        self._cancels: dict[UUID, asyncio.Event] = {}
+        self._productions: dict[UUID, _Production] = {}
+
+    @property
+    def active(self) -> int:
+        """How many streams are being written here."""
+        return len(self._productions)
+
+    def produces(self, stream_id: UUID) -> bool:
+        """Whether this stream is being written here."""
+        return stream_id in self._productions
 
     def publish(self, stream_id: UUID, event: StreamEvent) -> None:
         """Give an event to everybody who follows this stream here."""
+        if production := self._productions.get(stream_id):
+            production.events.append(event)
         for listener in self._listeners.get(stream_id, ()):
             listener.push(event)
 
@@ -54,8 +94,9 @@ class StreamHub:
 
     @contextmanager
     def listen(self, stream_id: UUID) -> Generator[Listener]:
-        """Listen until the block ends."""
-        listener = Listener()
+        """Listen until the block ends; what a producer here has handed out so far comes first."""
+        production = self._productions.get(stream_id)
+        listener = Listener(production.events if production else [])
         self._listeners[stream_id].add(listener)
         try:
             yield listener
@@ -67,13 +108,13 @@ class StreamHub:
     @contextmanager
     def producing(self, stream_id: UUID) -> Generator[asyncio.Event]:
         """Announce a producer here; the event is set when somebody presses stop in this process."""
-        self._cancels[stream_id] = event = asyncio.Event()
+        production = self._productions[stream_id] = _Production()
         try:
-            yield event
+            yield production.cancelled
         finally:
-            del self._cancels[stream_id]
+            del self._productions[stream_id]
 
     def cancel(self, stream_id: UUID) -> None:
         """Tell a producer of this process at once; one elsewhere hears it with its next flush."""
-        if event := self._cancels.get(stream_id):
-            event.set()
+        if production := self._productions.get(stream_id):
+            production.cancelled.set()

@@ -44,3 +44,7 @@ async def _encode(events: AsyncIterator[StreamEvent]) -> AsyncGenerator[bytes]:
             pending = asyncio.ensure_future(anext(events, None))
     finally:
         pending.cancel()
+        await asyncio.gather(pending, return_exceptions=True)
+        if isinstance(events, AsyncGenerator):
+            # Not left to the garbage collector: a reader that has gone must not stay among the listeners.
+            await events.aclose()

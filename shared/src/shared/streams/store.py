@@ -135,9 +135,18 @@ async def abandoned(connection: Connection, limit: int = 100) -> list[Record]:
     return rows
 
 
+async def lock_abandoned(connection: Connection, stream_id: UUID) -> bool:
+    """Lock a stream and tell whether its producer's lease is still over: it may have been renewed since `abandoned` looked."""
+    over = await connection.fetchval(
+        "SELECT status = 'running' AND lease_expires_at < now() FROM streams WHERE id = $1 FOR UPDATE", stream_id
+    )
+    return bool(over)
+
+
 async def _insert(connection: Connection, stream_id: UUID, events: Sequence[StreamEvent]) -> None:
     if events:
         await connection.executemany(
-            "INSERT INTO stream_events (stream_id, seq, type, data) VALUES ($1, $2, $3, $4)",
+            # A commit whose answer was lost is tried again.
+            "INSERT INTO stream_events (stream_id, seq, type, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
             [(stream_id, event.seq, event.type, event.data) for event in events],
         )

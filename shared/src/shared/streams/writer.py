@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 Transaction = Callable[[], AbstractAsyncContextManager["Connection"]]
 
+log = logging.getLogger(__name__)
+
 _FLUSH_S = 0.03
+# With many streams at once each is stored in larger batches, so that storing does not take the time that handing out needs.
+_FLUSH_EACH_S = 0.002
 
 
 class StreamWriter:
@@ -36,7 +41,8 @@ class StreamWriter:
         self._lease_s = lease_s
         self._seq = last_seq
         self._unsaved: list[StreamEvent] = []
-        self._flushing = asyncio.Lock()
+        self._terminal: StreamEvent | None = None
+        self._announced = False
         self._loop: asyncio.Task[None] | None = None
         self._dirty = asyncio.Event()
         self.cancelled = asyncio.Event()
@@ -48,12 +54,16 @@ class StreamWriter:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._announcement.__exit__(None, None, None)
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
-        if self._unsaved:
-            await self.flush()
+        try:
+            if self._loop is not None:
+                self._loop.cancel()
+                await asyncio.gather(self._loop, return_exceptions=True)
+            if self._unsaved and not self._announced:
+                await self.flush()
+        finally:
+            self._announcement.__exit__(None, None, None)
+            # Followers here waited for us alone; from now on they have to look for themselves.
+            self._hub.wake(self._stream_id)
 
     def emit(self, type_: str, data: dict[str, Any]) -> StreamEvent:
         """Number an event and hand it to the listeners here; it is stored within some tens of milliseconds."""
@@ -65,44 +75,53 @@ class StreamWriter:
         return event
 
     async def flush(self) -> None:
-        """Store what was emitted."""
-        async with self._flushing:
-            events, self._unsaved = self._unsaved, []
-            try:
-                async with self._transaction() as connection:
-                    stop = await store.append_numbered(connection, self._stream_id, events, self._lease_s)
-            except BaseException:
-                self._unsaved = events + self._unsaved
-                raise
-            if stop:
-                self.cancelled.set()
+        """Store what was emitted. An event stays in memory until its transaction is known to have committed; storing it twice is storing it once."""
+        events = list(self._unsaved)
+        async with self._transaction() as connection:
+            stop = await store.append_numbered(connection, self._stream_id, events, self._lease_s)
+        self._forget(events)
+        if stop:
+            self.cancelled.set()
 
     async def finish(self, connection: Connection, status: StreamStatus, type_: str, data: dict[str, Any]) -> bool:
         """End the stream in the transaction that stores its result; call `announce` after the commit.
 
-        False when somebody else has ended it: then the result must not be stored either.
+        False when somebody else has ended it: then the result must not be stored either. It may be called again when the commit failed.
         """
-        async with self._flushing:
-            events, self._unsaved = self._unsaved, []
-            await store.append_numbered(connection, self._stream_id, events, self._lease_s)
-            self._seq += 1
-            return await store.finish(connection, self._stream_id, status, StreamEvent(self._seq, type_, data))
+        # It waits for no flush: that one may be waiting for a connection, of which we hold one.
+        await store.append_numbered(connection, self._stream_id, list(self._unsaved), self._lease_s)
+        terminal = StreamEvent(self._seq + 1, type_, data)
+        ended = await store.finish(connection, self._stream_id, status, terminal)
+        self._terminal = terminal if ended else None
+        return ended
 
     def announce(self) -> None:
-        """Let the listeners here read the terminal event."""
+        """Hand the terminal event to the listeners here."""
+        self._announced = True
+        if self._terminal is not None:
+            self._hub.publish(self._stream_id, self._terminal)
         self._hub.wake(self._stream_id)
+
+    def _forget(self, stored: list[StreamEvent]) -> None:
+        last = stored[-1].seq if stored else 0
+        self._unsaved = [event for event in self._unsaved if event.seq > last]
 
     async def _flush_forever(self) -> None:
         while True:
             try:
                 # Also with nothing to store: the lease wants renewing and a stop pressed elsewhere wants hearing.
-                await asyncio.wait_for(self._dirty.wait(), min(1.0, self._lease_s / 3))
+                async with asyncio.timeout(min(1.0, self._lease_s / 3)):
+                    await self._dirty.wait()
             except TimeoutError:
                 pass
             else:
-                await asyncio.sleep(_FLUSH_S)
+                await asyncio.sleep(_FLUSH_S + _FLUSH_EACH_S * self._hub.active)
             self._dirty.clear()
             try:
                 await self.flush()
-            except Exception:  # noqa: BLE001 - kept in memory and stored with the next flush; `finish` raises if it never works
+            except Exception:
+                log.warning(
+                    "events of a stream are not stored yet; they are kept and stored with the next flush", exc_info=True
+                )
+                self._dirty.set()
                 await asyncio.sleep(_FLUSH_S * 10)
