@@ -38,3 +38,8 @@ async def complete(connection: Connection, user_id: UUID, key: str, response: di
     await connection.execute(
         "UPDATE idempotency_keys SET response = $3 WHERE user_id = $1 AND key = $2", user_id, key, response
     )
+
+
+async def forget_old(connection: Connection) -> None:
+    """Drop answers older than a day and deliveries handled more than a month ago, of everybody; for the sweep of a service."""
+    await connection.execute("SELECT forget_old_requests()")
