@@ -1,0 +1,8 @@
+"""Pub/Sub push and Cloud Tasks, for one machine."""
+
+from maru.deliverer.deliverer import Deliverer
+from maru.deliverer.http_caller import HttpCaller
+from maru.deliverer.plan import ROUTES, Route, queue, subscription
+from maru.deliverer.tokens import TokenSigner
+
+__all__ = ["ROUTES", "Deliverer", "HttpCaller", "Route", "TokenSigner", "queue", "subscription"]

@@ -1,0 +1,52 @@
+"""One HTTP call of a service, and what its answer means for the message."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from maru.deliverer.queue import Outcome
+
+if TYPE_CHECKING:
+    from maru.deliverer.plan import Route
+    from maru.deliverer.queue import Delivery
+
+# The only answers Pub/Sub takes for an acknowledgement; Cloud Tasks takes every 2xx.
+_PUSH_ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
+# The message itself is at fault and will be tomorrow: trying again would only hide it.
+_HOPELESS = frozenset({400, 405, 410, 411, 413, 414, 415, 422})
+_CAUSE_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service said; `status` 0 means that no answer came."""
+
+    status: int
+    text: str = ""
+    retry_after_s: float | None = None
+
+
+class Caller(Protocol):
+    """Sends a request to a service of this machine."""
+
+    async def post(self, url: str, body: bytes, headers: dict[str, str], deadline_s: float) -> Answer:
+        """The answer, or status 0 with the reason why none came. A second call is a second request."""
+        ...
+
+    async def close(self) -> None:
+        """Let connections go."""
+        ...
+
+
+def judge(route: Route, delivery: Delivery, answer: Answer) -> Outcome:
+    """Delivered, again later, or given up with a cause."""
+    acknowledged = answer.status in _PUSH_ACKNOWLEDGED if route.kind == "event" else 200 <= answer.status < 300
+    if acknowledged:
+        return Outcome(delivery)
+    cause = f"{answer.status or 'no answer'}: {answer.text}"[:_CAUSE_KEPT].replace("\0", "")
+    if answer.status in _HOPELESS or delivery.attempt >= route.max_attempts:
+        return Outcome(delivery, cause)
+    waits = route.backoff_s(delivery.attempt) * (0.5 + random.random() / 2)  # noqa: S311 - jitter
+    return Outcome(delivery, cause, max(waits, min(answer.retry_after_s or 0.0, route.max_backoff_s)))

@@ -1,0 +1,55 @@
+"""Who receives what: the table of contents of everything asynchronous on one machine.
+
+The cloud has the same table as Pub/Sub subscriptions and Cloud Tasks queues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["event", "task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One subscription or queue, and how hard it is tried."""
+
+    name: str
+    kind: Kind
+    source: str
+    """The topic of a subscription, the queue's own name for tasks."""
+    service: str
+    path: str
+    concurrency: int
+    deadline_s: float
+    max_attempts: int
+    min_backoff_s: float = 0.5
+    max_backoff_s: float = 60.0
+
+    def backoff_s(self, attempt: int) -> float:
+        """How long to wait after the `attempt`-th failure (from 1), before jitter."""
+        return min(self.max_backoff_s, self.min_backoff_s * 2.0 ** min(attempt - 1, 30))
+
+
+def subscription(
+    topic: str, service: str, *, concurrency: int = 24, deadline_s: float = 30, max_attempts: int = 30
+) -> Route:
+    """Facts of `topic`, pushed to `service`, which records them and answers at once."""
+    return Route(
+        f"{service}.{topic}", "event", topic, service, f"/internal/push/{topic}", concurrency, deadline_s, max_attempts
+    )
+
+
+def queue(name: str, service: str, *, concurrency: int, deadline_s: float, max_attempts: int) -> Route:
+    """Commands called on `service` at a limited rate."""
+    return Route(name, "task", name, service, f"/internal/tasks/{name}", concurrency, deadline_s, max_attempts)
+
+
+ROUTES: Sequence[Route] = (
+    subscription("entry.saved", "ingest"),
+    subscription("entry.deleted", "ingest"),
+    queue("index-entry", "ingest", concurrency=8, deadline_s=600, max_attempts=10),
+    queue("forget-entry", "ingest", concurrency=4, deadline_s=120, max_attempts=30),
+)
