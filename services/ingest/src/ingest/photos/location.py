@@ -150,6 +150,6 @@ def _mend_checksums(data: bytearray) -> None:
         (size,) = struct.unpack_from(">I", data, place)
         if place + 12 + size > len(data):
             return
-        if data[place + 4 : place + 8] in (b"eXIf", b"iTXt", b"tEXt"):
+        if bytes(data[place + 4 : place + 8]) in {b"eXIf", b"iTXt", b"tEXt"}:
             struct.pack_into(">I", data, place + 8 + size, zlib.crc32(bytes(data[place + 4 : place + 8 + size])))
         place += 12 + size
