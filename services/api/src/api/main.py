@@ -21,6 +21,7 @@ from shared.vectors.factory import open_vectors
 
 from api.http.services import ServiceRegistry
 from api.http.sweep import sweep_router
+from api.http.tidying import Tidying
 from api.identity import add_identity
 from api.memory import add_memory
 
@@ -80,5 +81,5 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     identity = add_identity(app, env, services, database, limiter, relay)
     memory = add_memory(app, services, database, relay, engines.hub, vectors, models.embedder, engines.morphology)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
-    app.include_router(sweep_router(callbacks, (*identity.sweeps, *memory.sweeps)))
+    app.include_router(sweep_router(callbacks, (Tidying(database).forget_old, *identity.sweeps, *memory.sweeps)))
     return app

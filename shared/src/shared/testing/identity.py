@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache
@@ -56,3 +57,19 @@ def auth_environment() -> dict[str, str]:
         "MARU_AUTH_SIGNING_KEY": signing_key_pem(),
         "MARU_SESSION_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
     }
+
+
+def callback_headers(audience: str = "http://127.0.0.1:8000", **changes: object) -> dict[str, str]:
+    """What this machine's deliverer sends with a callback; `changes` forge single claims."""
+    import jwt
+
+    now = int(time.time())
+    claims = {
+        "iss": "https://deliverer.maru.local",
+        "aud": audience,
+        "email": "deliverer@maru.local",
+        "email_verified": True,
+        "iat": now,
+        "exp": now + 300,
+    }
+    return {"Authorization": f"Bearer {jwt.encode(claims | changes, signing_key_pem(), 'ES256')}"}
