@@ -52,6 +52,7 @@ async def begin(wanted: Begin, user: User, idempotency_key: Annotated[str, Heade
         "created_at": now(),
         "updated_at": now(),
         "messages": [],
+        "space_ids": [],
     }
     WORLD.conversations[row["id"]] = row
     WORLD.repeats[user, "conversation", idempotency_key] = row

@@ -21,9 +21,9 @@ def explain(problem: ApiProblem) -> str:
     return t(f"problem.{kind}")
 
 
-def explain_code(code: str) -> str:
+def explain_code(code: str, otherwise: str = "problem.server") -> str:
     """The sentence for a code that came inside a stream or a record."""
-    return maybe(f"problem.{code}") or t("problem.server")
+    return maybe(f"problem.{code}") or t(otherwise)
 
 
 def reference(problem: ApiProblem) -> str:

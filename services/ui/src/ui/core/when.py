@@ -42,6 +42,14 @@ def day_name(day: date) -> str:
     return f"{weekday}, {day.day} {_MONTHS[day.month - 1]}{year}"
 
 
+def day_long(day: date) -> str:
+    """A day with its weekday, also when it is today."""
+    weekday = t(f"when.weekday.{day.weekday()}")
+    if language() == "ko":
+        return f"{day.year}년 {day.month}월 {day.day}일 {weekday}"
+    return f"{weekday}, {day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
 def month_name(day: date) -> str:
     return f"{day.year}년 {day.month}월" if language() == "ko" else f"{_MONTHS[day.month - 1]} {day.year}"
 

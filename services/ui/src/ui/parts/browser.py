@@ -73,6 +73,11 @@ def reader(text: str, *, key: str, start: int = 0, end: int = 0, label: str = ""
     _component("reader")(key=key, data={"parts": parts, "label": label})
 
 
+def attachments(items: Sequence[Mapping[str, str]], label: str, *, key: str) -> None:
+    """Pictures, players and links of an entry's files."""
+    _component("attachments")(key=key, data={"items": list(items), "label": label})
+
+
 def file_picker(data: Mapping[str, Any], *, key: str, on_change: Callable[[], None]) -> None:
     """Choose files and send them to the addresses in `data`; what happened is in `st.session_state[key]`."""
     _component("upload")(key=key, data=dict(data), on_files_change=on_change, default={"files": []})

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 import streamlit as st
@@ -11,6 +12,7 @@ from ui.core import household, memory, session
 
 _FRESH_S = 60.0
 _SLOT = "circle"
+EARLIEST_BIRTH = date(1900, 1, 1)
 
 
 @dataclass(frozen=True)

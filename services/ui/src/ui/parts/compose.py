@@ -10,14 +10,14 @@ from ui.core import memory, session, when
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
-from ui.parts.circle import Circle, circle
+from ui.parts.circle import Circle
 from ui.parts.uploads import Files, choose_files
 
 _KINDS = ("note", "photo", "audio", "document")
 _KIND_ICONS = {"note": "edit_note", "photo": "image", "audio": "graphic_eq", "document": "description"}
 
 
-def compose() -> None:
+def compose(around: Circle) -> None:
     """The card in which an entry is written; every widget carries the draft's key, so a saved draft leaves it empty."""
     key = st.session_state.setdefault("draft", uuid.uuid4().hex)
     with st.container(border=True, key="compose"):
@@ -35,12 +35,11 @@ def compose() -> None:
             t(f"compose.label.{kind}"), placeholder=t(f"compose.placeholder.{kind}"), key=f"body-{key}", height=132
         )
         files = choose_files(str(kind), key=f"files-{kind}-{key}") if kind != "note" else Files((), 0)
-        draft = _details(str(kind), body or "", files, key)
+        draft = _details(around, str(kind), body or "", files, key)
         _save(draft, files)
 
 
-def _details(kind: str, body: str, files: Files, key: str) -> memory.Draft:
-    around = circle()
+def _details(around: Circle, kind: str, body: str, files: Files, key: str) -> memory.Draft:
     with st.expander(t("compose.details"), icon=":material/tune:", key=f"details-{key}"):
         title = st.text_input(t("compose.entry_title"), key=f"title-{key}", max_chars=200)
         left, right = st.columns(2)
