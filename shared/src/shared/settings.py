@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,15 @@ def number(env: Env, name: str, default: float) -> float:
     if not 0 < value < float("inf"):
         raise SettingMissing(f"{name} is {text!r}: use a number above 0, or leave it out for {default:g}.")
     return value
+
+
+def pem(value: str, label: str) -> str:
+    """A key as PEM; it may come with `\\n` for line ends, or as its base64 alone, which needs no quoting in a file of variables."""
+    text = value.strip().replace("\\n", "\n")
+    if not text or text.startswith("-----BEGIN"):
+        return text
+    lines = "\n".join(textwrap.wrap(text, 64))
+    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n"
 
 
 def maru_home(env: Env) -> Path:
@@ -121,7 +131,7 @@ class CallbackSettings:
         match mode:
             case "local":
                 key = require(env, "MARU_CALLBACK_PUBLIC_KEY", "the deliverer's callbacks are verified with it")
-                return cls("local", audience, "deliverer@maru.local", key.replace("\\n", "\n"))
+                return cls("local", audience, "deliverer@maru.local", pem(key, "PUBLIC KEY"))
             case "oidc" | "iam":
                 account = require(env, "PUSH_SERVICE_ACCOUNT", "only this account may call back")
                 return cls("oidc" if mode == "oidc" else "iam", env.get("PUSH_AUDIENCE") or audience, account, "")
@@ -146,7 +156,7 @@ class AuthSettings:
         """`MARU_AUTH_SIGNING_KEY` (PEM, P-256) belongs to the built-in provider; `MARU_SESSION_KEY` (Fernet) seals what browser sessions hold."""
         supabase = env.get("SUPABASE_URL", "").rstrip("/")
         base = supabase or ServiceUrls.from_env(env).api
-        signing = env.get("MARU_AUTH_SIGNING_KEY", "").replace("\\n", "\n")
+        signing = pem(env.get("MARU_AUTH_SIGNING_KEY", ""), "PRIVATE KEY")
         return cls(
             issuer=f"{base}/auth/v1",
             audience="authenticated",

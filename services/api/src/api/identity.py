@@ -18,6 +18,10 @@ from api.auth.tokens import TokenSigner
 from api.http.attempts import SignInGuard
 from api.me import routes as me_routes
 from api.me.service import MeService
+from api.people import routes as people_routes
+from api.people.service import PersonService
+from api.spaces import routes as space_routes
+from api.spaces.service import SpaceService
 from api.ui_sessions import routes as ui_session_routes
 from api.ui_sessions.seal import Seal
 from api.ui_sessions.service import UiSessionService
@@ -59,8 +63,8 @@ def add_identity(
     standings = Standings()
     provider: IdentityProvider
     if settings.jwks_url is None:
-        pem = require(env, "MARU_AUTH_SIGNING_KEY", "the built-in identity provider signs access tokens with it")
-        signer = TokenSigner(pem.replace("\\n", "\n"), issuer=settings.issuer, audience=settings.audience)
+        require(env, "MARU_AUTH_SIGNING_KEY", "the built-in identity provider signs access tokens with it")
+        signer = TokenSigner(settings.signing_key_pem or "", issuer=settings.issuer, audience=settings.audience)
         verifier = TokenVerifier(LocalKeys(signer.jwks), issuer=settings.issuer, audience=settings.audience)
         hashes = Passwords()
         provider = built_in = AuthService(database, signer, hashes, standings, relay)
@@ -82,9 +86,11 @@ def add_identity(
     services.add(SignInGuard(limiter))
     services.add(sessions)
     services.add(MeService(database))
+    services.add(SpaceService(database, relay, limiter))
+    services.add(PersonService(database))
     app.state.identity_provider = provider
     app.state.authenticate = gate.authenticate
     app.include_router(auth_routes.token_router)
-    app.include_router(ui_session_routes.router)
-    app.include_router(me_routes.router)
+    for slice_ in (ui_session_routes, me_routes, space_routes, people_routes):
+        app.include_router(slice_.router)
     return Identity((*sweeps, sessions.sweep), close)
