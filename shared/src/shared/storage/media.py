@@ -116,8 +116,8 @@ def _may_be_text(head: bytes) -> bool:
         return True
     zeros = head.count(0)
     if zeros:
-        # UTF-16 without a mark: zeros, but on one side of each pair only.
+        # UTF-16 without a mark: zeros, but on one side of each pair only; Korean has them in its blanks alone.
         even, odd = head[::2].count(0), head[1::2].count(0)
-        return zeros > len(head) / 8 and min(even, odd) * 20 <= zeros
+        return zeros * 50 > len(head) and min(even, odd) * 3 <= max(even, odd)
     controls = sum(1 for byte in head if byte < 0x20 and byte not in _TEXT_CONTROLS)
-    return controls * 100 <= len(head)
+    return controls <= 2 + len(head) / 100

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from bs4 import BeautifulSoup
-from bs4.element import Comment, Declaration, Doctype, NavigableString, ProcessingInstruction, Tag
+from bs4.element import Comment, Declaration, Doctype, NavigableString, PageElement, ProcessingInstruction, Tag
 
 from ingest.parse.document import ParsedDocument
 from ingest.parse.plain import decode, read_all
@@ -68,16 +68,16 @@ def visible_text(soup: BeautifulSoup) -> str:
 
 def _pieces(soup: BeautifulSoup) -> Iterator[str]:
     """Walks without recursion: pages nest deeper than Python's stack."""
-    node: Tag | NavigableString | None = soup
+    node = soup.contents[0] if soup.contents else None
     while node is not None:
         if isinstance(node, Tag):
             if _unseen(node):
                 node = _after(node)
                 continue
             yield _opening(node)
-        elif not isinstance(node, _NO_TEXT):
+        elif isinstance(node, NavigableString) and not isinstance(node, _NO_TEXT):
             yield _words(node)
-        node = node.next_element  # type: ignore[assignment] # bs4 types the links between elements as any element
+        node = node.next_element
 
 
 def _words(text: NavigableString) -> str:
@@ -95,12 +95,12 @@ def _opening(tag: Tag) -> str:
     return "\n" if tag.name in _BLOCKS else ""
 
 
-def _after(tag: Tag) -> Tag | NavigableString | None:
+def _after(tag: Tag) -> PageElement | None:
     """What follows the whole of `tag`."""
     node: Tag | None = tag
     while node is not None:
         if node.next_sibling is not None:
-            return node.next_sibling  # type: ignore[return-value] # bs4 types the links between elements as any element
+            return node.next_sibling
         node = node.parent
     return None
 

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import unicodedata
 from typing import BinaryIO
 
 from ingest.parse.document import ParsedDocument
@@ -17,6 +18,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_TYPOGRAPHIC = frozenset("\u00a0‘’“”‚„…–—•€£¥§©®°·«»¡¿½¼¾²³×÷™†‡")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -45,7 +47,7 @@ def decode(data: bytes, hint: str | None = None) -> tuple[str, str]:
         text = data.decode(encoding, "replace")
         if text.count("\ufffd") * 100 > len(text):
             raise FileTypeMismatch("The file is not text in any known encoding. Save it as UTF-8.") from None
-    if len(_CONTROLS.findall(text[:_SAMPLE])) * 50 > len(text[:_SAMPLE]):
+    if len(_CONTROLS.findall(text[:_SAMPLE])) > 2 + len(text[:_SAMPLE]) / 100:
         raise FileTypeMismatch("The file is not text: it is full of control characters.")
     return text, "utf-8" if encoding == "utf-8-sig" else encoding
 
@@ -66,14 +68,21 @@ def _guessed(data: bytes, hint: str | None) -> str:
         return "utf-8"
     if _reads_as_korean(data):
         return "cp949"
-    return _by_statistics(sample)
+    return "cp1252" if _reads_as_western(sample) else _by_statistics(sample)
 
 
 def _utf16_side(sample: bytes) -> str:
     even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if min(even, odd) * 20 > max(even, odd) or max(even, odd) * 16 < len(sample):
+    encoding = "utf-16-be" if even > odd else "utf-16-le"
+    text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")
+    odd_ones = sum(
+        1
+        for character in text
+        if unicodedata.category(character) in {"Cc", "Cn", "Co", "Cs"} and character not in "\t\r\n"
+    )
+    if min(even, odd) * 3 > max(even, odd) or odd_ones * 50 > len(text):
         raise FileTypeMismatch("The file is not text. Upload the document itself.")
-    return "utf-16-be" if even > odd else "utf-16-le"
+    return encoding
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
@@ -106,6 +115,15 @@ def _reads_as_korean(data: bytes) -> bool:
 
 def _syllable(lead: int, trail: int) -> bool:
     return 0xB0 <= lead <= 0xC8 and trail >= 0xA1
+
+
+def _reads_as_western(sample: bytes) -> bool:
+    """Whether this is mostly ASCII with accented letters and typographic marks strewn in, as Windows wrote it."""
+    beyond_ascii = sum(len(run) for run in _HIGH.findall(sample))
+    if beyond_ascii * 4 > len(sample) or not _decodes(sample, "cp1252"):
+        return False
+    text = sample.decode("cp1252")
+    return all(character.isalpha() or character in _TYPOGRAPHIC for character in text if character > "\x7f")
 
 
 def _by_statistics(sample: bytes) -> str:
