@@ -1,4 +1,4 @@
-"""Wires who people are: the provider that is configured, the gate, the web app's sessions. A part of the composition root."""
+"""Wires who people are and where they belong: provider, gate, browser sessions, spaces, people, administration. A part of the composition root."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from shared.auth import LocalKeys, RemoteKeys, TokenVerifier
 from shared.settings import AuthSettings, require
 
+from api.admin import routes as admin_routes
+from api.admin.service import AdminService
 from api.auth import routes as auth_routes
 from api.auth.gate import Gate, Standings
 from api.auth.passwords import Passwords
@@ -59,6 +61,7 @@ def add_identity(
     The built-in provider's `/auth/v1` exists only where Supabase Auth is not configured.
     """
     settings = AuthSettings.from_env(env)
+    admin = AdminService(database)
     seal = Seal(require(env, "MARU_SESSION_KEY", "it seals what browser sessions hold"))
     standings = Standings()
     provider: IdentityProvider
@@ -88,9 +91,10 @@ def add_identity(
     services.add(MeService(database))
     services.add(SpaceService(database, relay, limiter))
     services.add(PersonService(database))
+    services.add(admin)
     app.state.identity_provider = provider
     app.state.authenticate = gate.authenticate
     app.include_router(auth_routes.token_router)
-    for slice_ in (ui_session_routes, me_routes, space_routes, people_routes):
+    for slice_ in (ui_session_routes, me_routes, space_routes, people_routes, admin_routes):
         app.include_router(slice_.router)
-    return Identity((*sweeps, sessions.sweep), close)
+    return Identity((*sweeps, sessions.sweep, admin.sweep), close)

@@ -19,6 +19,7 @@ from shared.settings import CallbackSettings, DatabaseSettings, HttpSettings, Ll
 from shared.streams import StreamHub
 from shared.vectors.factory import open_vectors
 
+from api.admin.calls import CallRecord
 from api.http.services import ServiceRegistry
 from api.http.sweep import sweep_router
 from api.http.tidying import Tidying
@@ -56,6 +57,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     limiter = RateLimiter(database, enabled=http.rate_limits)
     models = open_llm(LlmSettings.from_env(env))
     vectors = engines.vectors or open_vectors(VectorSettings.from_env(env))
+    calls = CallRecord(database)
     services = ServiceRegistry()
 
     @asynccontextmanager
@@ -66,6 +68,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         if engines.vectors is None:
             await vectors.close()
         # Last: what stops before may still write.
+        await calls.close()
         await database.close()
 
     app = create_app(
@@ -73,6 +76,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         settings=http,
         checks={"database": database.ready, "vectors": vectors.ready},
         lifespan=lifespan,
+        on_access=calls.add,
         max_body_mib=_MAX_BODY_MIB,
     )
     app.state.services = services

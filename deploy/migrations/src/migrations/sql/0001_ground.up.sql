@@ -99,6 +99,26 @@ BEGIN
   INSERT INTO spaces (id, name, kind, owner_id) VALUES (p_space, p_name, 'shared', auth.uid());
   INSERT INTO space_members (space_id, user_id, role) VALUES (p_space, auth.uid(), 'owner');
 END $$;
+-- What holds whatever a service forgets: a personal space has its person alone, and a space that is left has an owner. The lock makes two owners
+-- who leave at once wait for each other.
+CREATE FUNCTION maru.check_new_member() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = maru AS $$
+BEGIN
+  IF EXISTS (SELECT FROM spaces WHERE id = NEW.space_id AND kind = 'personal' AND owner_id <> NEW.user_id) THEN
+    RAISE check_violation USING MESSAGE = 'a personal space has one member';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE FUNCTION maru.check_owner_left() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = maru AS $$
+BEGIN
+  PERFORM FROM spaces WHERE id = OLD.space_id FOR UPDATE;
+  IF FOUND AND NOT EXISTS (SELECT FROM space_members WHERE space_id = OLD.space_id AND role = 'owner') THEN
+    RAISE check_violation USING MESSAGE = 'a space has an owner';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER personal_space BEFORE INSERT ON maru.space_members FOR EACH ROW EXECUTE FUNCTION maru.check_new_member();
+CREATE TRIGGER an_owner_left AFTER UPDATE OF role OR DELETE ON maru.space_members
+  FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION maru.check_owner_left();
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA maru FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION maru.my_spaces(), maru.my_writable_spaces(), maru.my_owned_spaces(), maru.create_shared_space(uuid, text),
   maru.user_id_by_email(text) TO authenticated;
@@ -276,3 +296,15 @@ CREATE POLICY own_usage ON maru.usage_events TO authenticated
 CREATE POLICY work_usage ON maru.usage_events TO space_worker
   USING (space_id = (SELECT maru.current_space())) WITH CHECK (space_id = (SELECT maru.current_space()));
 GRANT SELECT, INSERT ON maru.usage_events TO authenticated, space_worker;
+-- Sums for administrators, and for nobody else whoever calls it: who used which model how much, nothing of what about.
+CREATE FUNCTION maru.usage_summary(p_since timestamptz, p_until timestamptz)
+RETURNS TABLE (user_id uuid, email text, kind text, provider text, model text, events bigint, input_tokens bigint, output_tokens bigint, cost_micros bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
+  SELECT u.user_id, p.email, u.kind, u.provider, u.model, count(*), sum(u.input_tokens)::bigint, sum(u.output_tokens)::bigint,
+         coalesce(sum(u.cost_micros), 0)::bigint
+  FROM usage_events u LEFT JOIN profiles p USING (user_id)
+  WHERE u.created_at >= p_since AND u.created_at < p_until
+    AND EXISTS (SELECT FROM profiles a WHERE a.user_id = auth.uid() AND a.is_admin)
+  GROUP BY u.user_id, p.email, u.kind, u.provider, u.model ORDER BY 9 DESC, 6 DESC, 1, 3, 4, 5 LIMIT 1000 $$;
+REVOKE ALL ON FUNCTION maru.usage_summary(timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION maru.usage_summary(timestamptz, timestamptz) TO authenticated;

@@ -1,14 +1,14 @@
 """Bodies of `/api/v1/me`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from api.http.values import PlainText
+from api.http.names import Name
 
 
 class ProfileChange(BaseModel):
     """What is to change; what is left out stays."""
 
-    display_name: Annotated[PlainText, Field(min_length=1, max_length=120)] | None = None
+    display_name: Name | None = None
     locale: Literal["en", "ko"] | None = None

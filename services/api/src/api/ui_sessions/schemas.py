@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from api.http.names import Name
+
 Secret = Annotated[str, Field(min_length=16, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -15,7 +17,7 @@ class TicketRequest(BaseModel):
     email: Annotated[str, Field(min_length=3, max_length=320)]
     password: Annotated[str, Field(max_length=1024)]
     sign_up: bool = False
-    name: Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")] | None = None
+    name: Name | None = None
     locale: Literal["en", "ko"] | None = None
 
 

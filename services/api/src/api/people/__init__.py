@@ -1,0 +1,1 @@
+"""People that entries are about; they need no account."""
