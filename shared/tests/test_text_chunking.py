@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shared.text.chunking import Chunk, prefix, split
 from shared.text.sentences import paragraphs, sentences
@@ -30,6 +30,7 @@ def visible(text: str) -> str:
     return "".join(text.split())
 
 
+@settings(deadline=None)
 @given(bodies, st.integers(1, 1_000))
 @example("a" * 5_000, 900)
 @example("가 " * 2_000, 900)
@@ -48,6 +49,7 @@ def test_chunks_hold_everything_in_order_at_exact_offsets(body: str, limit: int)
         end = chunk.end
 
 
+@settings(deadline=None)
 @given(bodies)
 def test_sentences_and_paragraphs_hold_everything_in_order(body: str) -> None:
     for spans in (sentences(body), paragraphs(body)):

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shared.text.quotes import locate
 
@@ -53,6 +53,7 @@ def test_half_of_a_decimal_is_no_quote() -> None:
     assert locate("it cost 3", "It cost 3. Million dollars.") == (0, 9)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=200), st.data())
 def test_every_stretch_with_letters_is_found_where_its_letters_are(passage: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(passage) - 1))
@@ -66,6 +67,7 @@ def test_every_stretch_with_letters_is_found_where_its_letters_are(passage: str,
     assert _letters(passage[slice(*span)]).find(wanted) >= 0
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100), st.text(max_size=200))
 def test_what_is_found_says_the_same(quote: str, passage: str) -> None:
     span = locate(quote, passage)
@@ -73,6 +75,7 @@ def test_what_is_found_says_the_same(quote: str, passage: str) -> None:
         assert _letters(quote) in _letters(passage[slice(*span)])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_another_number_is_never_found(asked: int, said: int) -> None:
     assume(asked != said)

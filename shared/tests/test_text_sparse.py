@@ -4,7 +4,7 @@ import zlib
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared.text.sparse import (
     FIRST_MEAN,
@@ -34,6 +34,7 @@ def test_ids_are_unsigned_and_of_the_utf8_bytes() -> None:
     assert 0 <= term_id("x") < 2**32
 
 
+@settings(deadline=None)
 @given(words, st.floats(0.1, 1e4))
 def test_indices_ascend_without_repeats_and_weights_are_bounded(terms: list[str], mean: float) -> None:
     vector = document_vector(terms, mean)
@@ -42,6 +43,7 @@ def test_indices_ascend_without_repeats_and_weights_are_bounded(terms: list[str]
     assert all(0 < value <= K1 + 1 for value in vector.values)
 
 
+@settings(deadline=None)
 @given(words)
 def test_order_of_words_does_not_matter(terms: list[str]) -> None:
     assert document_vector(terms, 10) == document_vector(sorted(terms), 10)
@@ -79,6 +81,7 @@ def test_the_chunk_that_says_it_beats_the_chunk_beside_it() -> None:
     assert weight[0] > weight[1] > 0
 
 
+@settings(deadline=None)
 @given(st.lists(words, max_size=6), words)
 def test_lengths_are_what_the_vectors_were_weighted_with(chunks: list[list[str]], title: list[str]) -> None:
     counts = chunk_counts(title, chunks)
@@ -86,6 +89,7 @@ def test_lengths_are_what_the_vectors_were_weighted_with(chunks: list[list[str]]
     assert len(entry_vectors(counts, 10)) == len(chunks)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 500).map(float), max_size=5), max_size=10))
 def test_statistics_are_the_mean_of_what_is_there(entries: list[list[float]]) -> None:
     stats = LengthStats()

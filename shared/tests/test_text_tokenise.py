@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared.text.morphology import KiwiMorphology, Morpheme, default_morphology
 from shared.text.tokenise import STOP_WORDS, has_hangul, terms
@@ -63,6 +63,7 @@ def test_a_question_meets_the_text_in_another_form(question: str, text: str) -> 
     assert set(terms(question, morphology=None)) & set(terms(text, morphology=None))
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_composed_and_decomposed_text_have_the_same_terms(text: str) -> None:
     assert terms(unicodedata.normalize("NFKD", text), morphology=None) == terms(
@@ -70,6 +71,7 @@ def test_composed_and_decomposed_text_have_the_same_terms(text: str) -> None:
     ) or unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text)) != unicodedata.normalize("NFKC", text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=500))
 def test_any_text_has_terms_without_space_stop_words_or_upper_case(text: str) -> None:
     for term in terms(text, morphology=None):

