@@ -6,21 +6,18 @@ import hashlib
 import os
 import signal
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from maru.errors import CannotStart
+from maru.home import make_private, socket_folder
 from maru.postgres import strays
 from maru.postgres.wheel import MAJOR_VERSION, ServerUser, program, run
 
 SUPERUSER = "postgres"
 DATABASE = "maru"
-# sun_path holds 108 bytes with its end mark; Postgres adds this name to the folder.
-_SOCKET_PATH_LIMIT = 107
-_SOCKET_NAME = "/.s.PGSQL.5432"
 _LOG_KEPT_BYTES = 10_000_000
 _MEMORY_IN_USE = "pre-existing shared memory block"
 
@@ -95,14 +92,8 @@ class EmbeddedPostgres:
 
     @property
     def socket_folder(self) -> Path:
-        """`run` in the home or, where that path is too long for a socket, a private folder with a short one."""
-        inside = self.home / "run"
-        if len(str(inside).encode() + _SOCKET_NAME.encode()) <= _SOCKET_PATH_LIMIT:
-            return inside
-        base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        if len(str(base).encode()) > 60:
-            base = Path("/tmp")  # noqa: S108 - the folder made in it is checked to be ours and closed to others
-        return base / f"{self.cluster}-{os.geteuid()}"
+        """Where clients find it."""
+        return socket_folder(self.home)
 
     def dsn(self, role: str = SUPERUSER, database: str = DATABASE) -> str:
         """Where `role` connects."""
@@ -111,9 +102,9 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Bring the server up and return when it answers a query; data that needs recovery is waited for."""
         user = ServerUser.current()
-        _private(self.home)
-        _private(self.socket_folder)
-        _private(self.log.parent)
+        make_private(self.home)
+        make_private(self.socket_folder)
+        make_private(self.log.parent)
         self._check_version()
         strays.stop(self.data, self.cluster)
         if not (self.data / "PG_VERSION").exists():
@@ -228,22 +219,6 @@ class EmbeddedPostgres:
         with psycopg.connect(self.dsn(database="postgres"), autocommit=True) as connection:
             if connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
-
-
-def _private(folder: Path) -> None:
-    """Make `folder` so that only we may enter it; one that belongs to somebody else, or is a link, is refused."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-        if found.st_uid != os.geteuid() or folder.is_symlink():
-            raise CannotStart(
-                f"The folder {folder} belongs to another user: remove it, or set MARU_HOME to a folder of your own."
-            )
-        folder.chmod(0o700)
-    except OSError as problem:
-        raise CannotStart(
-            f"The folder {folder} cannot be written ({problem.strerror}): set MARU_HOME to a folder of your own."
-        ) from None
 
 
 def _last_words(text: str) -> str:

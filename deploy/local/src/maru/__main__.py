@@ -1,0 +1,5 @@
+"""`python -m maru`."""
+
+from maru.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""`maru up`: every service and its engines in one process."""

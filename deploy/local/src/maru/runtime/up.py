@@ -1,0 +1,267 @@
+"""`maru up`: starts everything in order, keeps it running, stops it in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from maru.errors import CannotStart
+from maru.home import Home, socket_folder
+from maru.postgres import EmbeddedPostgres
+from maru.postgres.schema import migrate
+from maru.runtime import overview, web_app
+from maru.runtime.environment import SERVICES, ports, service_variables, web_app_variables, write_service_env
+from maru.runtime.progress import Progress
+from maru.runtime.secrets import LocalSecrets
+
+if TYPE_CHECKING:
+    from shared.vectors import VectorIndex
+
+    from maru.deliverer import Deliverer, TokenSigner
+    from maru.runtime.servers import ServiceServer
+
+_UNEXPECTED_END = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The flags of `maru up`."""
+
+    ui: bool = True
+    workers: int = 0
+    demo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What stands when the event loop begins: the place, its keys, the database, the ports."""
+
+    options: Options
+    home: Home
+    secrets: LocalSecrets
+    env: Mapping[str, str]
+    variables: Mapping[str, str]
+    deliverer_dsn: str
+    listening: Mapping[str, socket.socket]
+    progress: Progress
+
+
+def up(options: Options, env: Mapping[str, str]) -> int:
+    """Run until asked to stop; the exit status."""
+    progress = Progress()
+    # From here to the event loop a request to stop unwinds what has been started so far.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with ExitStack() as stack:
+            prepared = _prepare(options, env, progress, stack)
+            _import_loop()(_run(prepared))
+    except CannotStart as reason:
+        progress.refuse(str(reason))
+        return 1
+    except OSError as problem:
+        progress.refuse(_disk_sentence(problem, env))
+        return 1
+    except KeyboardInterrupt:
+        progress.say("\nmaru: stopped")
+        return 130
+    except _Ended as ended:
+        progress.refuse(str(ended.args[0]))
+        return _UNEXPECTED_END
+    return 0
+
+
+def _prepare(options: Options, env: Mapping[str, str], progress: Progress, stack: ExitStack) -> Prepared:
+    from shared.settings import maru_home
+
+    home = Home(maru_home(env))
+    home.prepare()
+    home.lock()
+    stack.callback(home.unlock)
+    from maru.runtime.logs import log_to_file
+
+    log_to_file(home.logs, env.get("MARU_LOG_LEVEL", "INFO"))
+    web_app.stop_stray(socket_folder(home.folder))
+    listening = _bind(options, env, stack)
+    secrets = LocalSecrets.load(home.secrets)
+    with progress.step("database", "database"):
+        dsn_of, deliverer_dsn, owner_dsn = _database(home, env, stack)
+    with progress.step("schema", "schema"):
+        migrate(owner_dsn)
+    variables = service_variables(env, home, secrets, dsn_of)
+    return Prepared(options, home, secrets, env, variables, deliverer_dsn, listening, progress)
+
+
+def _bind(options: Options, env: Mapping[str, str], stack: ExitStack) -> dict[str, socket.socket]:
+    """Take every port first: a start that cannot end well should end before it has begun."""
+    from maru.runtime.servers import bind
+
+    host, chosen = env.get("HOST") or "127.0.0.1", ports(env)
+    listening = {}
+    for service in SERVICES:
+        listening[service] = bind(service, host, chosen[service])
+        stack.callback(listening[service].close)
+    if options.ui:
+        bind("ui", host, chosen["ui"]).close()
+    return listening
+
+
+def _database(home: Home, env: Mapping[str, str], stack: ExitStack) -> tuple[dict[str, str], str, str]:
+    """Addresses for the services, the deliverer and the owner."""
+    if external := env.get("DATABASE_URL"):
+        return dict.fromkeys(SERVICES, external), external, env.get("MARU_OWNER_DATABASE_URL") or external
+    postgres = EmbeddedPostgres(home.folder, dies_with_parent=True)
+    stack.callback(postgres.stop)
+    postgres.start()
+    return (
+        {service: postgres.dsn(f"maru_{service}") for service in SERVICES},
+        postgres.dsn("maru_deliverer"),
+        postgres.dsn(),
+    )
+
+
+async def _run(prepared: Prepared) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        starting = asyncio.create_task(_start(prepared, stack))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait([starting])
+            return
+        servers = starting.result()
+        # What start-up made stays for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        ends: list[asyncio.Task[object]] = [server.ended for server in servers if server.ended]
+        await asyncio.wait([stopping, *ends], return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.done():
+            raise _Ended(f"a service ended unexpectedly; {prepared.home.logs}/maru.log says why")
+        prepared.progress.say("\nstopping; what is under way is finished or continues at the next start")
+
+
+async def _start(prepared: Prepared, stack: AsyncExitStack) -> list[ServiceServer]:
+    """Start in order, leaving on `stack` how each thing is stopped."""
+    progress, env = prepared.progress, {**prepared.env, **prepared.variables}
+    page = _launch_web_app(prepared, stack)
+    with progress.step("engines", "deliverer and vectors"):
+        deliverer, signer, vectors = await _engines(prepared, env, stack)
+    with progress.step("services", "api, ingest, inference"):
+        servers = await _services(prepared, env, deliverer, vectors, stack)
+        await _after(stack, deliverer.start(), deliverer.stop)
+        await _sweeping(env, signer, stack)
+    write_service_env(
+        prepared.home.service_env, {**prepared.variables, "MARU_VECTORS_SOCKET": str(prepared.home.vector_socket)}
+    )
+    if page is not None:
+        with progress.step("web app", "web app"):
+            await page.ready()
+    table = overview.rows(
+        prepared.env, prepared.home, prepared.variables, ui=page is not None, workers=prepared.options.workers
+    )
+    where = prepared.variables["MARU_UI_URL" if page is not None else "MARU_API_URL"]
+    progress.table(table, f"\nOpen {where}   Ctrl-C stops everything.")
+    if prepared.options.demo:
+        await _demo(prepared, stack)
+    return servers
+
+
+def _launch_web_app(prepared: Prepared, stack: AsyncExitStack) -> web_app.WebApp | None:
+    if not prepared.options.ui:
+        return None
+    page = web_app.WebApp(
+        web_app_variables(prepared.env, prepared.variables), socket_folder(prepared.home.folder), prepared.home.logs
+    )
+    stack.push_async_callback(page.stop)
+    page.launch()
+    return page
+
+
+async def _engines(
+    prepared: Prepared, env: Mapping[str, str], stack: AsyncExitStack
+) -> tuple[Deliverer, TokenSigner, VectorIndex]:
+    from shared.db import Database
+    from shared.settings import VectorSettings
+    from shared.vectors import open_vectors
+
+    from maru.deliverer import ROUTES, Deliverer, HttpCaller, TokenSigner
+
+    signer = TokenSigner(prepared.secrets.callback_private_key)
+    database = Database(prepared.deliverer_dsn, max_size=3)
+    stack.push_async_callback(database.close)
+    vectors = open_vectors(VectorSettings.from_env(env))
+    stack.push_async_callback(vectors.close)
+    if not env.get("QDRANT_URL"):
+        from shared.vectors.serve import VectorServer
+
+        server = VectorServer(vectors, prepared.home.vector_socket)
+        await _after(stack, server.start(), server.close)
+    bases = {service: env[f"MARU_{service.upper()}_URL"] for service in SERVICES}
+    return Deliverer(database, ROUTES, bases, HttpCaller(), signer), signer, vectors
+
+
+async def _services(
+    prepared: Prepared, env: Mapping[str, str], deliverer: Deliverer, vectors: VectorIndex, stack: AsyncExitStack
+) -> list[ServiceServer]:
+    from shared.streams import StreamHub
+    from shared.text.morphology import KiwiMorphology
+
+    from maru.runtime.apps import SharedEngines, build_apps
+    from maru.runtime.servers import ServiceServer
+
+    apps = build_apps(env, SharedEngines(StreamHub(), deliverer, vectors, KiwiMorphology()))
+    servers = [ServiceServer(service, app, prepared.listening[service]) for service, app in apps.items()]
+    for server in servers:
+        await _after(stack, server.start(), server.stop)
+    return servers
+
+
+async def _sweeping(env: Mapping[str, str], signer: TokenSigner, stack: AsyncExitStack) -> None:
+    from maru.deliverer import HttpCaller
+    from maru.runtime.sweep import Sweeper
+
+    sweeper = Sweeper({service: env[f"MARU_{service.upper()}_URL"] for service in SERVICES}, HttpCaller(), signer)
+    await _after(stack, sweeper.start(), sweeper.stop)
+
+
+async def _demo(prepared: Prepared, stack: AsyncExitStack) -> None:
+    """Fill the household in the background, by the same HTTP calls a person's browser makes."""
+    from maru.commands.seed import seed_and_say
+
+    seeding = asyncio.create_task(seed_and_say(prepared.variables["MARU_API_URL"], prepared.progress.say), name="demo")
+    stack.callback(seeding.cancel)
+
+
+async def _after(stack: AsyncExitStack, starting: Awaitable[None], stop: Callable[[], Awaitable[None]]) -> None:
+    """Start, having first said how to stop: a start that is interrupted is undone too."""
+    stack.push_async_callback(stop)
+    await starting
+
+
+class _Ended(Exception):
+    """Something that should run for ever does not."""
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _import_loop() -> Callable[..., None]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return uvloop.run
+
+
+def _disk_sentence(problem: OSError, env: Mapping[str, str]) -> str:
+    place = problem.filename or env.get("MARU_HOME") or ".maru"
+    return f"{place} cannot be written ({(problem.strerror or str(problem)).lower()}): free some space, or set MARU_HOME to another folder."
