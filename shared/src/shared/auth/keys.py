@@ -98,15 +98,16 @@ class RemoteKeys:
         return now >= self._next_attempt and (kid not in self._keys or now >= self._fresh_until)
 
     async def _fetch(self) -> None:
-        self._next_attempt = self._clock() + (_COOLDOWN_S if self._keys else _FIRST_COOLDOWN_S)
         try:
             found = read_keys(await asyncio.to_thread(_download, self._url))
+            if found:
+                self._keys = found
+                self._fresh_until = self._clock() + _LIFETIME_S
         except (OSError, ValueError) as failure:
             log.warning("the JWK set could not be fetched: %s", failure)
-            return
-        if found:
-            self._keys = found
-            self._fresh_until = self._clock() + _LIFETIME_S
+        finally:
+            # Only now: whoever comes while it is being fetched waits for it instead of being told that there are no keys.
+            self._next_attempt = self._clock() + (_COOLDOWN_S if self._keys else _FIRST_COOLDOWN_S)
 
 
 def read_keys(jwks: Any) -> dict[str, VerificationKey]:
