@@ -20,6 +20,7 @@ from shared.streams import StreamHub
 from shared.vectors.factory import open_vectors
 
 from api.admin.calls import CallRecord
+from api.conversing import add_conversations
 from api.http.services import ServiceRegistry
 from api.http.sweep import sweep_router
 from api.http.tidying import Tidying
@@ -63,6 +64,8 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
+        # First: answers that are being written may finish, and they still need everything below.
+        await conversing.close()
         await identity.close()
         await models.close()
         if engines.vectors is None:
@@ -84,6 +87,11 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     app.state.relay = relay
     identity = add_identity(app, env, services, database, limiter, relay)
     memory = add_memory(app, services, database, relay, engines.hub, vectors, models.embedder, engines.morphology)
+    conversing = add_conversations(
+        app, services, database, relay, engines.hub, memory.retriever, models.language, engines.morphology
+    )
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
-    app.include_router(sweep_router(callbacks, (Tidying(database).forget_old, *identity.sweeps, *memory.sweeps)))
+    app.include_router(
+        sweep_router(callbacks, (Tidying(database).forget_old, *identity.sweeps, *conversing.sweeps, *memory.sweeps))
+    )
     return app

@@ -17,6 +17,7 @@ class Citation(BaseModel):
     entry_id: UUID
     version: int
     title: str | None = None
+    occurred_at: datetime | None = None
     start: int
     end: int
     quote: str

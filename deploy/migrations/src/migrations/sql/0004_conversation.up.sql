@@ -52,3 +52,8 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON maru.%I TO authenticated', t);
   END LOOP;
 END $$;
+-- For the sweep, which belongs to no tenant: kept answers are of use for a month.
+CREATE FUNCTION maru.forget_old_answers() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = maru AS $$
+  DELETE FROM answer_cache WHERE created_at < now() - interval '30 days' $$;
+REVOKE ALL ON FUNCTION maru.forget_old_answers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION maru.forget_old_answers() TO maru_api;

@@ -1,0 +1,59 @@
+"""Wires conversations. A part of the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from api.conversations import abandoned
+from api.conversations import routes as conversation_routes
+from api.conversations.answering import Answerer
+from api.conversations.asking import AskingService
+from api.conversations.producers import Producers
+from api.conversations.service import ConversationService
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from shared.db import Database
+    from shared.llm import LanguageModel
+    from shared.outbox import Relay
+    from shared.retrieval import Retriever
+    from shared.streams import StreamHub
+    from shared.text.morphology import Morphology
+
+    from api.http.services import ServiceRegistry
+
+Job = Callable[[], Awaitable[object]]
+
+# The server has let open requests go on for eight of the ten seconds between SIGTERM and SIGKILL before this begins.
+_GRACE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversing:
+    """What the composition root still has to call: `sweeps` each minute (before any that ends streams of every kind), `close` at the end."""
+
+    sweeps: tuple[Job, ...]
+    close: Job
+
+
+def add_conversations(
+    app: FastAPI,
+    services: ServiceRegistry,
+    database: Database,
+    relay: Relay,
+    hub: StreamHub,
+    retriever: Retriever,
+    language_model: LanguageModel | None,
+    morphology: Morphology | None,
+) -> Conversing:
+    """Add the routes and their services; nothing is opened."""
+    producers = Producers()
+    answerer = Answerer(database, retriever, language_model, morphology)
+    services.add(ConversationService(database, hub))
+    services.add(AskingService(database, hub, relay, answerer, producers))
+    app.include_router(conversation_routes.router)
+    sweeps = (partial(abandoned.end_all, database, hub), partial(abandoned.forget_old, database))
+    return Conversing(sweeps, partial(producers.stop, _GRACE_S))
