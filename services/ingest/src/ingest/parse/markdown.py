@@ -34,7 +34,7 @@ def parse_markdown(file: BinaryIO) -> ParsedDocument:
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return MarkdownIt("commonmark", {"maxNesting": 100}).enable(["table", "strikethrough"])
 
 
 def _lines(tokens: Sequence["Token"]) -> Iterator[str]:
