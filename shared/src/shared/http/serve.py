@@ -28,6 +28,7 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
             timeout_graceful_shutdown=8,
             timeout_keep_alive=75,
             server_header=False,
+            ws="none",
             proxy_headers="K_SERVICE" in os.environ,
         )
     except SettingMissing as missing:

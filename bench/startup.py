@@ -1,0 +1,78 @@
+"""How long a cold start takes until the first 200 on `/health`, and what a service weighs when nobody uses it."""
+
+from __future__ import annotations
+
+import time
+
+from bench.figure import Figure, median, not_measured
+from bench.ground import Ground, ground
+from bench.processes import DidNotStart, running
+
+ROUNDS = 7
+_GOAL_RATIO = 1.35
+_MEMORY_GOALS_MIB = {"api": 110, "ingest": 150, "inference": 100}
+_IDLE_S = 0.5
+
+
+def measure() -> list[Figure]:
+    """Rounds interleave the services and the floor, so that a busy moment meets all of them."""
+    with ground() as base:
+        seconds, memory, failures = _rounds(base)
+    figures = []
+    for service, limit in _MEMORY_GOALS_MIB.items():
+        if service in failures:
+            figures.append(not_measured(f"{service} start", f"≤ {_GOAL_RATIO} ×", failures[service]))
+            continue
+        figures.append(_start_figure(service, seconds))
+        idle = median(memory[service])
+        floor = median(memory["hello"])
+        figures.append(
+            Figure(
+                f"{service} idle memory",
+                idle,
+                "MiB",
+                f"≤ {limit} MiB",
+                idle <= limit,
+                "FastAPI hello",
+                floor,
+                idle / floor,
+            )
+        )
+    return figures
+
+
+def _rounds(base: Ground) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, str]]:
+    modules = {"hello": "bench.peers.hello", "api": "api", "ingest": "ingest", "inference": "inference"}
+    seconds: dict[str, list[float]] = {name: [] for name in modules}
+    memory: dict[str, list[float]] = {name: [] for name in modules}
+    failures: dict[str, str] = {}
+    for _ in range(ROUNDS + 1):
+        for name, module in modules.items():
+            if name in failures:
+                continue
+            try:
+                with running(module, base.variables(name) if name != "hello" else None) as service:
+                    time.sleep(_IDLE_S)
+                    seconds[name].append(service.started_s)
+                    memory[name].append(service.resident_mib())
+            except DidNotStart as reason:
+                failures[name] = str(reason).strip().splitlines()[-1][:120]
+    # The first round compiles bytecode and warms the page cache.
+    return {name: values[1:] for name, values in seconds.items()}, memory, failures
+
+
+def _start_figure(service: str, seconds: dict[str, list[float]]) -> Figure:
+    ours, floor = median(seconds[service]), median(seconds["hello"])
+    # Of neighbours in time, so that a machine that is busy for a minute does not decide.
+    ratio = median([one / other for one, other in zip(seconds[service], seconds["hello"], strict=True)])
+    return Figure(
+        f"{service} start → /health",
+        ours,
+        "s",
+        f"≤ {_GOAL_RATIO} ×",
+        ratio <= _GOAL_RATIO,
+        "FastAPI hello",
+        floor,
+        ratio,
+        detail={"best_ratio": min(seconds[service]) / min(seconds["hello"]), "seconds": seconds[service]},
+    )
