@@ -59,5 +59,10 @@ def display_key(object_key: str) -> str:
     return f"{_folder(object_key)}/display"
 
 
+def upload_prefix(object_key: str) -> str:
+    """Where everything of one upload lies: the original and what was made of it."""
+    return f"{_folder(object_key)}/"
+
+
 def _folder(object_key: str) -> str:
     return object_key.rpartition("/")[0]

@@ -27,6 +27,8 @@ CREATE TABLE maru.uploads (
   extracted_text text,
   extracted_by text,
   extraction_error jsonb,
+  -- By what it was examined (parser and models with their versions), so that another entry version does not do it again.
+  examined_by text,
   created_at timestamptz NOT NULL DEFAULT now(),
   expires_at timestamptz NOT NULL,
   completed_at timestamptz
@@ -44,6 +46,8 @@ CREATE TABLE maru.entries (
   indexed_version int,
   title text,
   occurred_at timestamptz NOT NULL DEFAULT now(),
+  -- Nobody said when it happened: a photo that knows may.
+  occurred_at_assumed boolean NOT NULL DEFAULT false,
   status text NOT NULL DEFAULT 'processing' CHECK (status IN ('processing', 'ready', 'failed')),
   error jsonb,
   -- Whoever works on the entry: a claim raises the epoch, and writes that name an older one are refused. `worked_at` is the sign of life.
@@ -150,6 +154,18 @@ CREATE TRIGGER chunks_added AFTER INSERT ON maru.chunks REFERENCING NEW TABLE AS
   FOR EACH STATEMENT EXECUTE FUNCTION maru.count_new_chunks();
 CREATE TRIGGER chunks_gone AFTER DELETE ON maru.chunks REFERENCING OLD TABLE AS gone
   FOR EACH STATEMENT EXECUTE FUNCTION maru.forget_old_chunks();
+
+-- Messages that can never be handled, kept with the reason; whoever runs the service looks at them.
+CREATE TABLE maru.parked_messages (
+  id uuid PRIMARY KEY,
+  consumer text NOT NULL,
+  topic text NOT NULL,
+  reason text NOT NULL,
+  body text NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX parked_messages_age ON maru.parked_messages (parked_at);
+GRANT SELECT, INSERT, DELETE ON maru.parked_messages TO maru_ingest;
 
 -- What is shown: computed, with a person's corrections in place of the computed fields. `computed` keeps what they replaced.
 CREATE TABLE maru.insights (

@@ -68,8 +68,8 @@ async def insert(connection: Connection, row: EntryRow) -> None:
     """Write an entry with its first version, its stream and its files."""
     await connection.execute(
         """
-        WITH entry AS (INSERT INTO entries (id, space_id, author_id, person_id, kind, title, occurred_at)
-               VALUES ($1, $3, $4, $5, $6, $7, coalesce($8, now()))),
+        WITH entry AS (INSERT INTO entries (id, space_id, author_id, person_id, kind, title, occurred_at, occurred_at_assumed)
+               VALUES ($1, $3, $4, $5, $6, $7, coalesce($8, now()), $8 IS NULL)),
              stream AS (INSERT INTO streams (id, space_id, kind, subject_id) VALUES ($2, $3, 'entry', $1)),
              files AS (INSERT INTO entry_files (entry_id, upload_id, space_id, position)
                SELECT $1, upload, $3, place FROM unnest($10::uuid[]) WITH ORDINALITY AS f (upload, place))
@@ -105,7 +105,10 @@ async def change(
 ) -> None:
     """Set what does not make a new version."""
     await connection.execute(
-        "UPDATE entries SET title = $2, occurred_at = $3, person_id = $4, updated_at = now() WHERE id = $1",
+        """
+        UPDATE entries SET title = $2, occurred_at = $3, person_id = $4, updated_at = now(),
+          occurred_at_assumed = occurred_at_assumed AND occurred_at = $3 WHERE id = $1
+        """,
         entry_id,
         title,
         occurred_at,

@@ -1,0 +1,79 @@
+"""What arrives: the facts this service listens to and the commands it obeys."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+
+
+class MessageMalformed(ValueError):
+    """It will be as wrong tomorrow."""
+
+
+class EntrySaved(BaseModel):
+    """`entry.saved`: an entry has a new version, or a failed one is to be tried again."""
+
+    entry_id: UUID
+    version: int
+    space_id: UUID
+
+
+class EntryDeleted(BaseModel):
+    """`entry.deleted`: its rows are gone; its vectors and files are not yet."""
+
+    entry_id: UUID
+    space_id: UUID
+    object_keys: list[str] = []
+
+
+class EntryTouched(BaseModel):
+    """`entry.changed`, `entry.insights_corrected`: what search filters by, or a title or date, is different."""
+
+    entry_id: UUID
+    space_id: UUID
+
+
+class SpaceDeleted(BaseModel):
+    """`space.deleted`: everything in it is gone but vectors and files."""
+
+    space_id: UUID
+
+
+class RefreshEntry(BaseModel):
+    """`refresh-entry`: bring an entry's points up to date."""
+
+    entry_id: UUID
+    space_id: UUID
+    vectors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A Pub/Sub push, opened."""
+
+    message_id: str
+    data: dict[str, Any]
+
+
+def open_envelope(raw: bytes) -> Push:
+    """Read a push envelope; raises `MessageMalformed` with what is wrong."""
+    try:
+        message = json.loads(raw)["message"]
+        message_id = message.get("messageId") or message["message_id"]
+        data = json.loads(base64.b64decode(message["data"], validate=True))
+    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error, RecursionError) as error:
+        raise MessageMalformed(f"not a push envelope: {type(error).__name__}") from error
+    if not isinstance(message_id, str) or not 0 < len(message_id) <= 200 or not isinstance(data, dict):
+        raise MessageMalformed("not a push envelope: no message id, or data that is no object")
+    return Push(message_id, data)
+
+
+def reason(error: ValidationError) -> str:
+    """Which fields do not fit, without what they hold."""
+    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))

@@ -1,0 +1,1 @@
+"""From a saved entry to one that is found and understood: parse, chunk, embed, index, insights."""

@@ -1,0 +1,81 @@
+"""Step five: summary, topics, emotions, people and dates; by a model where one is configured, extracted otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared.llm.errors import ModelOutputInvalid, ModelRefused, ModelRequestRejected
+from shared.vectors.port import PayloadChange
+
+from ingest.pipeline import insights_store, understanding
+from ingest.pipeline.work import Ending
+
+if TYPE_CHECKING:
+    from shared.llm import LanguageModel, Usage
+
+    from ingest.pipeline.parse import Text
+    from ingest.pipeline.progress import Progress
+    from ingest.pipeline.work import Work
+    from ingest.ports import Ports
+
+_EXTRACTIVE_MODEL = "extractive-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """Insights with who made them; `usage` when a model was asked."""
+
+    provider: str
+    model: str
+    fields: dict[str, Any]
+    usage: Usage | None = None
+
+
+async def run(ports: Ports, work: Work, text: Text, progress: Progress) -> None:
+    """Understand the text, store that under the person's corrections, let search filter by it; the entry is then ready."""
+    if not text.body.strip():
+        async with progress.saving(("insights", "skipped"), ending=Ending("ready")) as (connection, _):
+            await insights_store.remove(connection, progress.claim)
+        return
+    if ports.models.language is not None:
+        await progress.begin("insights")
+    understood = await understand(ports, work, text)
+    async with progress.saving(("insights", "done"), ending=Ending("ready")) as (connection, _):
+        shown = await insights_store.save(
+            connection, progress.claim, understood.provider, understood.model, understood.fields
+        )
+        if understood.usage is not None:
+            await insights_store.record_usage(connection, progress.claim, work.author_id, understood)
+        topics, emotions = list(shown["topics"]), [emotion["label"] for emotion in shown["emotions"]]
+        if (topics, emotions) != (work.topics, work.emotions):
+            change = PayloadChange(topics=topics, emotions=emotions)
+            await ports.vectors.set_payload(work.claim.entry_id, change)
+
+
+async def understand(ports: Ports, work: Work, text: Text) -> Understood:
+    """Insights of a text. A model that will not or cannot say something about this text is replaced by extraction, labelled so."""
+    model = ports.models.language
+    if model is None:
+        return await _extracted(ports, work, text)
+    try:
+        return await _asked(model, work, text)
+    except (ModelRefused, ModelRequestRejected, ModelOutputInvalid):
+        return await _extracted(ports, work, text)
+
+
+async def _asked(model: LanguageModel, work: Work, text: Text) -> Understood:
+    messages = understanding.prompt(text.body, text.title, text.occurred_at, work.known_people)
+    answer, usage = await model.structured(messages, understanding.Understanding)
+    return Understood(model.provider, model.name, understanding.tidied(answer), usage)
+
+
+async def _extracted(ports: Ports, work: Work, text: Text) -> Understood:
+    from shared.extractive import PROVIDER, insights
+
+    found = await asyncio.to_thread(
+        insights, text.body, occurred_at=text.occurred_at, known_people=work.known_people, morphology=ports.morphology
+    )
+    fields = asdict(found)
+    return Understood(PROVIDER, _EXTRACTIVE_MODEL, fields)
