@@ -49,7 +49,12 @@ def queue(name: str, service: str, *, concurrency: int, deadline_s: float, max_a
 
 ROUTES: Sequence[Route] = (
     subscription("entry.saved", "ingest"),
+    subscription("entry.changed", "ingest"),
+    subscription("entry.insights_corrected", "ingest"),
     subscription("entry.deleted", "ingest"),
+    subscription("space.deleted", "ingest"),
     queue("index-entry", "ingest", concurrency=8, deadline_s=600, max_attempts=10),
+    queue("refresh-entry", "ingest", concurrency=4, deadline_s=300, max_attempts=30),
     queue("forget-entry", "ingest", concurrency=4, deadline_s=120, max_attempts=30),
+    queue("forget-space", "ingest", concurrency=1, deadline_s=600, max_attempts=30),
 )
