@@ -107,6 +107,8 @@ class EmbeddedPostgres:
         make_private(self.log.parent)
         self._check_version()
         strays.stop(self.data, self.cluster)
+        for left_behind in self.socket_folder.glob(".s.PGSQL.*"):
+            left_behind.unlink()
         if not (self.data / "PG_VERSION").exists():
             self._make(user)
         self._launch_until_up(user)

@@ -28,8 +28,15 @@ def build_apps(env: Mapping[str, str], engines: SharedEngines) -> dict[str, Fast
     """All services, in the order in which they start: who is called before who calls."""
     from api import main as api
     from inference import main as inference
+    from ingest import main as ingest
 
     return {
+        "ingest": ingest.build_app(
+            env,
+            ingest.Engines(
+                hub=engines.hub, relay=engines.relay, vectors=engines.vectors, morphology=engines.morphology
+            ),
+        ),
         "inference": inference.build_app(env),
         "api": api.build_app(
             env,
