@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from contextlib import suppress
 
 from shared.settings import SettingMissing
 from shared.telemetry import log_as_json
+
+_DID_NOT_START = 3
 
 
 def serve(service: str, factory: str, *, default_port: int) -> None:
@@ -14,11 +18,13 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
 
     Cloud Run gives ten seconds after SIGTERM; open streams get eight of them.
     """
+    # Start-up makes nothing but what stays: collecting while it does costs a tenth of a cold start and finds nothing.
+    gc.disable()
     import uvicorn
 
     log_as_json(service, os.environ.get("MARU_LOG_LEVEL", "INFO"))
     try:
-        uvicorn.run(
+        config = uvicorn.Config(
             factory,
             factory=True,
             host=os.environ.get("HOST", "127.0.0.1" if "K_SERVICE" not in os.environ else "0.0.0.0"),  # noqa: S104 - in a container
@@ -31,5 +37,13 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
             ws="none",
             proxy_headers="K_SERVICE" in os.environ,
         )
+        config.load()
+        gc.freeze()
+        gc.enable()
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):
+            server.run()
     except SettingMissing as missing:
         sys.exit(f"{service}: {missing}")
+    if not server.started:
+        sys.exit(_DID_NOT_START)
