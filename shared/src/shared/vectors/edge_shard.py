@@ -29,6 +29,7 @@ from shared.vectors.payload import (
     of_space,
     stored,
     tenant,
+    with_ties,
 )
 from shared.vectors.port import (
     PREFETCH_DEPTH,
@@ -102,7 +103,8 @@ class Shard:
             stages.append(engine.Prefetch(limit=depth, query=nearest, filter=visible))
         if not stages or limit < 1:
             return []
-        return in_order([hit(found.id, found.score, found.payload) for found in self._ranked(stages, depth)], limit)
+        found = self._ranked(stages, with_ties(limit))
+        return in_order([hit(point.id, point.score, point.payload) for point in found], limit)
 
     def count(self, wanted: VectorFilter) -> int:
         return self._count(conditions(wanted))
@@ -122,16 +124,16 @@ class Shard:
         self._shard.close()
         self._lock.release()
 
-    def _ranked(self, stages: list[Any], depth: int) -> list[Any]:
+    def _ranked(self, stages: list[Any], limit: int) -> list[Any]:
         """Fused by rank; a single list keeps its own scores, which fusing would throw away."""
         engine = self._engine
         if len(stages) > 1:
             fused = engine.Fusion.Rrf(k=RRF_K)
-            request = engine.QueryRequest(limit=depth, query=fused, prefetches=stages, with_payload=HIT_FIELDS)
+            request = engine.QueryRequest(limit=limit, query=fused, prefetches=stages, with_payload=HIT_FIELDS)
         else:
             only = stages[0]
             request = engine.QueryRequest(
-                limit=depth, query=only.query, filter=only.filter, params=only.params, with_payload=HIT_FIELDS
+                limit=limit, query=only.query, filter=only.filter, params=only.params, with_payload=HIT_FIELDS
             )
         return list(self._shard.query(request))
 

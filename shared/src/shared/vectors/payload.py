@@ -117,6 +117,11 @@ def in_order(hits: list[VectorHit], limit: int) -> list[VectorHit]:
     return sorted(hits, key=lambda found: (-found.score, found.entry_id, found.chunk))[:limit]
 
 
+def with_ties(limit: int) -> int:
+    """How many to ask for so that most equal scores at the end are there to be put in order."""
+    return limit + 10
+
+
 def check_dense(points: Sequence[VectorPoint], dense: DenseSpace | None) -> None:
     """Refuse what the engines would store without a word and never find again."""
     for point in points:

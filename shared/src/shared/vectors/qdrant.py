@@ -31,6 +31,7 @@ from shared.vectors.payload import (
     of_space,
     stored,
     tenant,
+    with_ties,
 )
 from shared.vectors.port import (
     ALIAS,
@@ -106,7 +107,9 @@ class QdrantIndex:
         if not stages or limit < 1:
             return []
         async with self._connected() as client:
-            found = await client.query_points(self.collection, **_ranking(stages), limit=depth, with_payload=HIT_FIELDS)
+            found = await client.query_points(
+                self.collection, **_ranking(stages), limit=with_ties(limit), with_payload=HIT_FIELDS
+            )
         return in_order([hit(point.id, point.score, point.payload) for point in found.points], limit)
 
     async def count(self, wanted: VectorFilter) -> int:
