@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import socket
+import threading
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
+import uvicorn
 from api.main import build_app
 from fastapi import FastAPI
 from shared.testing.identity import PASSWORD, SignUp, Somebody, auth_environment, public_key_pem
+from shared.testing.waiting import eventually_sync
 
 
 @pytest.fixture
@@ -20,6 +24,7 @@ def gateway_environment(api_database_url: str, tmp_path: Path) -> dict[str, str]
         "DATABASE_URL": api_database_url,
         "DATABASE_MAX_CONNECTIONS": "6",
         "MARU_HOME": str(tmp_path),
+        "MARU_FILES_KEY": "a key for files in tests",
         "PUSH_AUTH_MODE": "local",
         "MARU_CALLBACK_PUBLIC_KEY": public_key_pem(),
         **auth_environment(),
@@ -69,3 +74,21 @@ def client_of(app: FastAPI, access_token: str | None = None) -> httpx.AsyncClien
     headers = {"Authorization": f"Bearer {access_token}"} if access_token else {}
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://maru.test", headers=headers)
+
+
+@pytest.fixture
+def gateway_url(gateway_environment: dict[str, str]) -> Generator[str]:
+    """The application behind a real socket, in a thread of its own, for clients that bring their own HTTP."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    app = build_app({**gateway_environment, "MARU_API_URL": url})
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="gateway")
+    thread.start()
+    try:
+        eventually_sync(lambda: server.started)
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.errors import Problem
+from shared.errors import Unavailable
 
 from api.http.identity import SignInRefused
 
@@ -114,10 +114,9 @@ class SignInsTooMany(SignInRefused):
         super().__init__(None, headers=headers, **extra)
 
 
-class ProviderUnavailable(Problem):
-    """Supabase Auth does not answer."""
+class ProviderUnavailable(Unavailable):
+    """Supabase Auth does not answer, or not to us."""
 
-    status = 503
     code = "identity_provider_unavailable"
     title = "Sign-in is not available right now"
     default_detail = "The identity provider does not answer. Try again in a moment."

@@ -125,7 +125,8 @@ def _refusal(response: httpx.Response, answer: Mapping[str, Any]) -> Exception:
     message = str(answer.get("msg") or answer.get("message") or "") or None
     if response.status_code == 429:
         return errors.SignInsTooMany({"Retry-After": response.headers.get("Retry-After", "60")})
-    if response.status_code >= 500 or not answer:
+    # 401 is about our own API key, and no reason to sign anybody out.
+    if response.status_code >= 500 or response.status_code == 401 or not answer:
         return errors.ProviderUnavailable()
     if code == "weak_password":
         weak = answer.get("weak_password")
