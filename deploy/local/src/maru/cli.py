@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Maru on this machine."
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Maru on this machine.",
+    rich_markup_mode=None,
 )
 admin = typer.Typer(no_args_is_help=True, help="Administrators.")
 letters = typer.Typer(no_args_is_help=True, help="Messages that were given up.")
@@ -30,6 +35,95 @@ def up(
     raise typer.Exit(run(Options(ui=ui, workers=workers, demo=demo), os.environ))
 
 
+@app.command()
+def doctor() -> None:
+    """Look at every engine and service; say what is wrong and what to do."""
+    from maru.commands.doctor import examine, render
+
+    raise typer.Exit(0 if render(examine(os.environ), typer.echo) else 1)
+
+
+@admin.command("create")
+def admin_create(
+    email: str,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Make an administrator; an account of that address is promoted."""
+    from maru.commands.admin import create_admin
+
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    user_id = create_admin(email, password, os.environ)
+    typer.echo(f"{email} is an administrator ({user_id})")
+
+
+@letters.command("list")
+def letters_list() -> None:
+    """Show them, the newest first."""
+    from maru.commands.letters import list_letters
+
+    for letter in list_letters(os.environ):
+        typer.echo(
+            f"{letter.id}  {letter.died_at:%Y-%m-%d %H:%M}  {letter.subscription}  after {letter.attempts} attempts: {letter.cause}"
+        )
+
+
+@letters.command("retry")
+def letters_retry(
+    ids: Annotated[list[int] | None, typer.Argument(help="Which; all when none is named.")] = None,
+) -> None:
+    """Try them again from the first attempt."""
+    from maru.commands.letters import retry_letters
+
+    typer.echo(f"{retry_letters(os.environ, ids or [])} are tried again")
+
+
+@app.command()
+def seed(url: Annotated[str, typer.Option(help="The api to write to.")] = "") -> None:
+    """Fill a running Maru with a year of Korean and English entries."""
+    import asyncio
+
+    from maru.commands.seed import seed_and_say
+
+    well = asyncio.run(seed_and_say(url or _api_url(), typer.echo))
+    raise typer.Exit(0 if well else 1)
+
+
+@app.command("eval")
+def evaluate(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Data sets in JSONL; the one that ships when none is named.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="A running api to measure; otherwise one is started for the purpose.")
+    ] = None,
+    json_to: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file too.")] = None,
+) -> None:
+    """Measure search and answers through the product's own API."""
+    from maru.commands.evaluate import evaluate_and_say
+
+    evaluate_and_say(folders or [], url, json_to, os.environ)
+
+
+@app.command()
+def reindex() -> None:
+    """Make the vectors of every entry anew, while search goes on."""
+    from maru.commands.reindex import reindex as run
+
+    typer.echo(
+        f"{run(os.environ, typer.echo)} entries are indexed anew; `maru doctor` shows how many messages still wait"
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"maru {installed('maru-local')}")
+
+
 def main() -> None:
     """The entry point."""
     from maru.errors import CannotStart
@@ -38,6 +132,15 @@ def main() -> None:
         app()
     except CannotStart as reason:
         sys.exit(f"maru: {reason}")
+
+
+def _api_url() -> str:
+    from shared.settings import ServiceUrls, maru_home
+
+    from maru.home import Home
+    from maru.runtime.environment import read_service_env
+
+    return ServiceUrls.from_env({**read_service_env(Home(maru_home(os.environ)).service_env), **os.environ}).api
 
 
 if __name__ == "__main__":

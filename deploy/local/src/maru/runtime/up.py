@@ -150,6 +150,8 @@ async def _run(prepared: Prepared) -> None:
 
 async def _start(prepared: Prepared, stack: AsyncExitStack) -> list[ServiceServer]:
     """Start in order, leaving on `stack` how each thing is stopped."""
+    from shared.text.morphology import default_morphology
+
     progress, env = prepared.progress, {**prepared.env, **prepared.variables}
     page = _launch_web_app(prepared, stack)
     with progress.step("engines", "deliverer and vectors"):
@@ -169,6 +171,8 @@ async def _start(prepared: Prepared, stack: AsyncExitStack) -> list[ServiceServe
     )
     where = prepared.variables["MARU_UI_URL" if page is not None else "MARU_API_URL"]
     progress.table(table, f"\nOpen {where}   Ctrl-C stops everything.")
+    # Loading it takes seconds: better now than while the first entry waits.
+    asyncio.get_running_loop().run_in_executor(None, default_morphology().load)
     if prepared.options.demo:
         await _demo(prepared, stack)
     return servers
@@ -212,12 +216,12 @@ async def _services(
     prepared: Prepared, env: Mapping[str, str], deliverer: Deliverer, vectors: VectorIndex, stack: AsyncExitStack
 ) -> list[ServiceServer]:
     from shared.streams import StreamHub
-    from shared.text.morphology import KiwiMorphology
+    from shared.text.morphology import default_morphology
 
     from maru.runtime.apps import SharedEngines, build_apps
     from maru.runtime.servers import ServiceServer
 
-    apps = build_apps(env, SharedEngines(StreamHub(), deliverer, vectors, KiwiMorphology()))
+    apps = build_apps(env, SharedEngines(StreamHub(), deliverer, vectors, default_morphology()))
     servers = [ServiceServer(service, app, prepared.listening[service]) for service, app in apps.items()]
     for server in servers:
         await _after(stack, server.start(), server.stop)

