@@ -7,6 +7,7 @@ from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
 from ui.parts import frame, nav
+from ui.parts.browser import watch_session
 from ui.views import sign_in
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     except ApiProblem as problem:
         show(problem, key="session")
         return
+    watch_session()
     if not known:
         sign_in.render()
         return
@@ -27,6 +29,7 @@ def main() -> None:
         page.run()
     except ApiProblem as problem:
         if problem.status == 401:
+            # The session ended elsewhere; the next run asks the gateway again and shows the way in.
             session.drop_token()
         show(problem, key="page")
         nav.link("today", t("nav.today"), icon="arrow_back")

@@ -50,7 +50,7 @@ def _sign_up(wanted: TicketWanted) -> None:
 
 
 @router.post("/api/v1/ui/tickets", status_code=201)
-async def tickets(wanted: TicketWanted) -> Row:
+async def tickets(wanted: TicketWanted, request: Request) -> Row:
     if wanted.password == "too-often":
         raise Refused(429, "over_request_rate_limit", "Wait a minute.")
     if wanted.sign_up:
@@ -59,7 +59,7 @@ async def tickets(wanted: TicketWanted) -> Row:
     if user is None or user["password"] != wanted.password:
         raise Refused(400, "invalid_credentials", "Check the email and the password.")
     ticket = secrets.token_urlsafe(24)
-    WORLD.tickets[ticket] = user["id"]
+    WORLD.tickets[ticket] = {"user": user["id"], "agent": request.headers.get("user-agent", "")}
     return {"ticket": ticket, "expires_in": 30}
 
 
@@ -68,13 +68,12 @@ class Ticket(Strict):
 
 
 @router.post("/api/v1/ui/sessions", status_code=201)
-async def open_session(wanted: Ticket, request: Request) -> Row:
-    user = WORLD.tickets.pop(wanted.ticket, None)
-    if user is None:
+async def open_session(wanted: Ticket) -> Row:
+    issued = WORLD.tickets.pop(wanted.ticket, None)
+    if issued is None:
         raise Refused(401, "ticket_invalid", "A ticket works once, for thirty seconds.")
     handle = secrets.token_urlsafe(32)
-    agent = request.headers.get("user-agent", "")
-    WORLD.sessions[handle] = {"id": new_id(), "user": user, "created_at": now(), "last_used_at": now(), "agent": agent}
+    WORLD.sessions[handle] = issued | {"id": new_id(), "created_at": now(), "last_used_at": now()}
     return {"session": handle, "max_age": 30 * 24 * 3600}
 
 

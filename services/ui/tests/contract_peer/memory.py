@@ -4,8 +4,9 @@ import asyncio
 import re
 import secrets
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import RedirectResponse
@@ -284,20 +285,18 @@ async def correct(entry: str, wanted: Correction, user: User) -> Row:
 
 
 @router.get("/api/v1/insights/overview", response_model=InsightsOverview)
-async def overview(user: User, request: Request, space_id: str = "", person_id: str = "") -> Row:
-    since = date.fromisoformat(request.query_params["from"])
-    until = date.fromisoformat(request.query_params["to"])
+async def overview(user: User, request: Request, tz: str = "UTC", space_id: str = "", person_id: str = "") -> Row:
+    since, until = (datetime.fromisoformat(request.query_params[name]) for name in ("from", "to"))
     rows = [row for row in WORLD.entries.values() if WORLD.role(user, row["space_id"])]
-    rows = [row for row in rows if since <= _at(row).date() <= until and space_id in ("", row["space_id"])]
+    rows = [row for row in rows if since <= _at(row) < until and space_id in ("", row["space_id"])]
     rows = [row for row in rows if person_id in ("", row["person_id"])]
+    local = {row["id"]: _at(row).astimezone(ZoneInfo(tz)).date() for row in rows}
     topics = Counter(topic for row in rows for topic in (row["insights"] or {}).get("topics", ()))
-    moods = Counter(
-        ((_at(row).date() - timedelta(days=_at(row).weekday())).isoformat(), label)
-        for row in rows
-        for label in _labels(row)
-    )
+    weeks = {key: (day - timedelta(days=day.weekday())).isoformat() for key, day in local.items()}
+    moods = Counter((weeks[row["id"]], label) for row in rows for label in _labels(row))
+    days = Counter(day.isoformat() for day in local.values())
     return {
         "topics": [{"topic": topic, "count": count} for topic, count in topics.most_common(12)],
         "moods": [{"week": w, "label": label, "score": 0.7, "count": n} for (w, label), n in sorted(moods.items())],
-        "days": [{"date": d, "count": n} for d, n in Counter(_at(row).date().isoformat() for row in rows).items()],
+        "days": [{"date": day, "count": n} for day, n in days.items()],
     }

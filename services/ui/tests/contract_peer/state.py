@@ -67,7 +67,7 @@ class Knobs:
 class World:
     def __init__(self) -> None:
         self.users: dict[str, Row] = {}
-        self.tickets: dict[str, str] = {}
+        self.tickets: dict[str, Row] = {}
         self.sessions: dict[str, Row] = {}
         self.tokens: dict[str, Row] = {}
         self.spaces: dict[str, Row] = {}

@@ -1,6 +1,7 @@
 """Sign-in by ticket, and the sessions of a person."""
 
 from datetime import datetime
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -11,24 +12,27 @@ from ui.core.household import listed
 class UiSession(BaseModel):
     """One browser that is signed in."""
 
-    id: str
+    id: UUID
     created_at: datetime
     last_used_at: datetime | None = None
     user_agent: str | None = None
     current: bool = False
 
 
-def ticket(email: str, password: str, *, name: str | None = None) -> str:
-    """Prove who one is and get a ticket that opens one session within 30 seconds; a `name` signs up first."""
+def ticket(email: str, password: str, *, name: str | None = None, user_agent: str = "") -> str:
+    """Prove who one is and get a ticket that opens one session within 30 seconds; a `name` signs up first.
+
+    The browser's name is shown among the signed-in sessions.
+    """
     body: dict[str, object] = {"email": email, "password": password}
     if name is not None:
-        body |= {"sign_up": True, "name": name}
-    return str(Api().call("POST", "/api/v1/ui/tickets", body=body)["ticket"])
+        body |= {"sign_up": True, "name": name} if name else {"sign_up": True}
+    return str(Api(user_agent=user_agent).call("POST", "/api/v1/ui/tickets", body=body)["ticket"])
 
 
-def redeem(ticket_value: str, user_agent: str = "") -> tuple[str, int]:
-    """Trade a ticket for a session handle and its life in seconds; the browser's name is shown among the sessions."""
-    answer = Api(user_agent=user_agent).call("POST", "/api/v1/ui/sessions", body={"ticket": ticket_value})
+def redeem(ticket_value: str) -> tuple[str, int]:
+    """Trade a ticket for a session handle and its life in seconds."""
+    answer = Api().call("POST", "/api/v1/ui/sessions", body={"ticket": ticket_value})
     return str(answer["session"]), int(answer["max_age"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from shared.contracts.identity import Me
 from shared.contracts.memory import Entry, EntryPage, EntryVersionText, InsightsOverview
 
+from ui.core import when
 from ui.core.api import Api
 
 
@@ -103,11 +104,13 @@ def version_text(api: Api, entry_id: str, version: int) -> str:
     return EntryVersionText.model_validate(data).body
 
 
-def overview(api: Api, since: date, until: date, narrowed: EntryFilter) -> InsightsOverview:
-    """Counts for the charts and the calendar, added up by the gateway."""
+def overview(api: Api, first: date, last: date, narrowed: EntryFilter) -> InsightsOverview:
+    """Counts for the charts and the calendar over whole days of the person's own time zone, added up by the gateway."""
+    since, until = when.day_bounds(first, last)
     query = {
-        "from": since.isoformat(),
-        "to": until.isoformat(),
+        "from": since,
+        "to": until,
+        "tz": when.zone().key,
         "space_id": narrowed.space_id,
         "person_id": narrowed.person_id,
     }

@@ -55,7 +55,7 @@ async def open_session(request: Request) -> Response:
     if fields is None or not isinstance(fields.get("ticket"), str):
         return _refuse(400, "ticket_missing")
     try:
-        handle, life = await run_in_threadpool(identity.redeem, fields["ticket"], request.headers.get("user-agent", ""))
+        handle, life = await run_in_threadpool(identity.redeem, fields["ticket"])
     except ApiProblem as problem:
         return _refuse(401 if problem.status in range(400, 500) else 503, problem.code)
     response = Response(status_code=204)

@@ -21,6 +21,9 @@ _SYSTEMS = re.compile(r"Windows|Android|iPhone|iPad|Mac OS X|Linux")
 def sessions() -> None:
     """Every browser that is signed in, this one first."""
     st.markdown(f"## {t('sessions.title')}", anchors=False)
+    if st.session_state.pop("leave", False):
+        session_command({"action": "end", "to": "/", "nonce": uuid.uuid4().hex})
+        return
     try:
         rows = identity.ui_sessions(session.api())
     except ApiProblem as problem:
@@ -31,8 +34,6 @@ def sessions() -> None:
             st.markdown(_line(row))
     if st.button(t("sessions.end_all"), icon=":material/logout:", key="sign-out-everywhere"):
         confirm("end_all", _end_all)
-    if st.session_state.pop("leave", False):
-        session_command({"action": "end", "to": "/", "nonce": uuid.uuid4().hex})
 
 
 def _line(row: UiSession) -> str:

@@ -35,6 +35,7 @@ class _Answering:
         self._text = ""
         self._painted = ""
         self._painted_at = 0.0
+        self._stoppable = False
         self._began = time.monotonic()
         with st.container(key="answer-live", gap="small"):
             self._status = st.empty()
@@ -47,8 +48,7 @@ class _Answering:
         token = session.api().token
         if token is None:
             return
-        if self._stream_id:
-            self._offer_stop()
+        self._offer_stop()
         try:
             for event in sse.follow([stream], token):
                 if event is None:
@@ -56,16 +56,16 @@ class _Answering:
                 elif self._take(event):
                     return
         except ApiProblem as problem:
-            st.session_state.pop("pending", None)
-            st.session_state.pop("pending-key", None)
+            if problem.status in range(400, 500) and problem.status != 429:
+                asked()
             self._status.error(explain(problem), icon=":material/error:")
             self._stop.button(t("action.retry"), key="answer-retry", icon=":material/refresh:")
 
     def _take(self, event: sse.Event) -> bool:
         if event.type == "start":
+            if not self._stream_id:
+                asked()
             self._stream_id = str(event.data["stream_id"])
-            st.session_state.pop("pending", None)
-            st.session_state.pop("pending-key", None)
             self._offer_stop()
         elif event.type == "delta":
             self._text += str(event.data.get("text", ""))
@@ -93,6 +93,10 @@ class _Answering:
             self._status.markdown(f":material/hourglass_top: {t('ask.still', seconds=waited)}")
 
     def _offer_stop(self) -> None:
+        """Once a stream is known; a stream that is resumed names itself again."""
+        if not self._stream_id or self._stoppable:
+            return
+        self._stoppable = True
         self._stop.button(
             t("ask.stop"),
             key=f"stop-{self._stream_id}",
@@ -107,6 +111,12 @@ class _Answering:
         code = str(event.data.get("code") or event.type)
         st.session_state["said"] = explain_code(code) if failed else t("ask.ended")
         st.rerun()
+
+
+def asked() -> None:
+    """The question is stored, or never will be: a rerun must not ask it again."""
+    st.session_state.pop("pending", None)
+    st.session_state.pop("pending-key", None)
 
 
 def stop(stream_id: str) -> None:

@@ -40,6 +40,11 @@ def session_command(command: Mapping[str, str]) -> str | None:
     return failed
 
 
+def watch_session() -> None:
+    """Load this tab anew when another one signs in or out."""
+    _component("session")(key="session-watch", data={})
+
+
 def announce(text: str, *, key: str) -> None:
     """Say something to a screen reader, once for each key and text."""
     _component("announce")(key=f"announce-{key}", data={"text": text})
@@ -71,6 +76,11 @@ def reader(text: str, *, key: str, start: int = 0, end: int = 0, label: str = ""
     """A text as it was written, with one passage marked and scrolled to; offsets are code points."""
     parts = [text[:start], text[start:end], text[end:]] if end > start else [text, "", ""]
     _component("reader")(key=key, data={"parts": parts, "label": label})
+
+
+def insights(data: Mapping[str, Any], *, key: str) -> None:
+    """What was understood from an entry, as text nodes: a model may have written it."""
+    _component("insights")(key=key, data=dict(data))
 
 
 def attachments(items: Sequence[Mapping[str, str]], label: str, *, key: str) -> None:

@@ -61,19 +61,20 @@ def badges(entry: Entry, around: Circle) -> list[dict[str, Any]]:
     return found
 
 
-def entry_card(entry: Entry, around: Circle) -> dict[str, Any]:
-    """The data of one card."""
+def entry_card(entry: Entry, around: Circle, look: str = "list") -> dict[str, Any]:
+    """The data of one card; an entry without a title is its own words, not a title made of them."""
     picture = next((a.thumbnail_url for a in entry.attachments if a.thumbnail_url), None)
     summary = entry.insights.summary if entry.insights is not None else ""
-    text = summary or entry.note
-    title = headline(entry)
+    text = shortened(summary or entry.note, 170)
+    title = headline(entry) if entry.title or look == "gallery" or not text else ""
+    at = entry.occurred_at
     return {
         "id": str(entry.id),
         "href": nav.address("entry", id=entry.id),
         "title": title,
         "icon": _ICONS.get(entry.kind),
-        "text": shortened(text, 170) if shortened(text, 56) != title else "",
-        "meta": when.clock(entry.occurred_at),
+        "text": text if text != title else "",
+        "meta": when.day_name(when.local(at).date()) if look == "gallery" else when.clock(at),
         "badges": badges(entry, around),
         "image": media_address(picture) if picture else None,
         "alt": "",
@@ -85,11 +86,11 @@ def timeline(entries: Sequence[Entry], around: Circle, *, key: str, look: str = 
     days = groupby(entries, key=lambda entry: when.local(entry.occurred_at).date())
     sections = (
         [
-            {"heading": when.day_name(day), "items": [entry_card(entry, around) for entry in of_day]}
+            {"heading": when.day_name(day), "items": [entry_card(entry, around, look) for entry in of_day]}
             for day, of_day in days
         ]
         if headings
-        else [{"items": [entry_card(entry, around) for entry in entries]}]
+        else [{"items": [entry_card(entry, around, look) for entry in entries]}]
     )
     opened = cards(sections, key=key, look=look)
     if opened:

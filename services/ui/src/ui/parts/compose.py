@@ -21,7 +21,7 @@ def compose(around: Circle) -> None:
     """The card in which an entry is written; every widget carries the draft's key, so a saved draft leaves it empty."""
     key = st.session_state.setdefault("draft", uuid.uuid4().hex)
     with st.container(border=True, key="compose"):
-        st.markdown(f"### {t('compose.title')}", anchors=False)
+        st.markdown(f"## {t('compose.title')}", anchors=False)
         kind = st.segmented_control(
             t("compose.kind"),
             _KINDS,
@@ -32,7 +32,11 @@ def compose(around: Circle) -> None:
             key=f"kind-{key}",
         )
         body = st.text_area(
-            t(f"compose.label.{kind}"), placeholder=t(f"compose.placeholder.{kind}"), key=f"body-{key}", height=132
+            t(f"compose.label.{kind}"),
+            placeholder=t(f"compose.placeholder.{kind}"),
+            label_visibility="collapsed",
+            key=f"body-{key}",
+            height=112,
         )
         files = choose_files(str(kind), key=f"files-{kind}-{key}") if kind != "note" else Files((), 0)
         draft = _details(around, str(kind), body or "", files, key)

@@ -7,7 +7,9 @@ import streamlit as st
 from shared.contracts.conversation import Conversation
 
 from ui.core import session, talk, when
+from ui.core.api import ApiProblem
 from ui.core.i18n import t
+from ui.core.trouble import explain
 from ui.parts import nav
 from ui.parts.browser import cards
 from ui.parts.words import plain
@@ -17,7 +19,11 @@ def history(current: str) -> None:
     """The list in the sidebar, newest first under four headings."""
     with st.container(key="history", gap="small"):
         nav.link("ask", t("ask.new"), icon="add")
-        rows = talk.conversations(session.api()).conversations
+        try:
+            rows = talk.conversations(session.api()).conversations
+        except ApiProblem as problem:
+            st.caption(explain(problem))
+            return
         opened = cards(_sections(rows, current), key="history-list", look="history") if rows else None
     if opened:
         nav.go("ask", c=opened)

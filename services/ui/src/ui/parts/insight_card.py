@@ -9,10 +9,8 @@ from ui.core import memory, session
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
+from ui.parts.browser import insights
 from ui.parts.cards import emotion_name, tone_of
-from ui.parts.words import plain
-
-_COLOURS = {"warm": "orange", "green": "green", "blue": "blue", "amber": "yellow", "red": "red", "plain": "gray"}
 
 
 def insight_card(entry: Entry, *, writable: bool) -> None:
@@ -22,31 +20,31 @@ def insight_card(entry: Entry, *, writable: bool) -> None:
         return
     with st.container(border=True, key="card-insights", gap="small"):
         st.markdown(f"## {t('insights.title')}", anchors=False)
-        if found.summary:
-            st.markdown(plain(found.summary))
-        _row("insights.emotions", [_feeling(e.label, e.score) for e in found.emotions])
-        _row("insights.topics", [f":gray-badge[#{plain(topic)}]" for topic in found.topics])
-        _row("insights.people", [f":blue-badge[{plain(name)}]" for name in found.people])
-        _row("insights.dates", [f":gray-badge[{plain(day)}]" for day in found.dates])
-        st.caption(_origin(found))
+        insights(
+            {"summary": found.summary, "groups": _groups(found), "origin": _origin(found)}, key=f"insights-{entry.id}"
+        )
         if writable and st.button(t("insights.correct"), icon=":material/edit:", key="correct"):
             _dialog(str(entry.id), found)
 
 
-def _feeling(label: str, score: float) -> str:
-    return f":{_COLOURS[tone_of(label)]}-badge[{plain(emotion_name(label))} {round(score * 100)} %]"
-
-
-def _row(key: str, marks: list[str]) -> None:
-    if marks:
-        st.markdown(f"{t(key)}  \n{' '.join(marks)}")
+def _groups(found: Insights) -> list[dict[str, Any]]:
+    feelings = [
+        {"text": emotion_name(e.label), "tone": tone_of(e.label), "share": round(e.score * 100)} for e in found.emotions
+    ]
+    groups = [
+        ("insights.emotions", feelings),
+        ("insights.topics", [{"text": f"#{topic}"} for topic in found.topics]),
+        ("insights.people", [{"text": name, "tone": "blue"} for name in found.people]),
+        ("insights.dates", [{"text": day} for day in found.dates]),
+    ]
+    return [{"name": t(name), "items": items} for name, items in groups if items]
 
 
 def _origin(found: Insights) -> str:
     if found.corrected:
         names = ", ".join(t(f"insights.{name}") for name in found.corrected)
         return t("insights.corrected", fields=names)
-    return t("insights.offline") if found.provider == "offline" else t("insights.by_model", model=plain(found.model))
+    return t("insights.offline") if found.provider == "offline" else t("insights.by_model", model=found.model)
 
 
 def _dialog(entry_id: str, found: Insights) -> None:

@@ -5,9 +5,14 @@ import re
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#+!|$~:&-])")
 
 
+# Addresses become links even when escaped; a word joiner keeps them words.
+_AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=[wW])(?=\.)|(?<=@)")
+_JOINER = "\u2060"
+
+
 def plain(text: str) -> str:
-    """Escape everything that Streamlit's Markdown would act on."""
-    return _MARKUP.sub(r"\\\1", text).replace("\n", "  \n")
+    """Escape everything that Streamlit's Markdown would act on, addresses included."""
+    return _MARKUP.sub(r"\\\1", _AUTOLINK.sub(_JOINER, text)).replace("\n", "  \n")
 
 
 def shortened(text: str, limit: int) -> str:

@@ -18,14 +18,15 @@ _SUGGESTIONS = ("recent", "feelings", "people")
 
 def render() -> None:
     """The address names the conversation; everything shown is read from the gateway, so a reload loses nothing."""
+    # First of all, so that nothing which fails below can lose what was typed.
+    typed = st.chat_input(t("ask.placeholder"), key="ask-input", max_chars=4000)
+    if typed and typed.strip():
+        st.session_state["pending"] = typed.strip()
     conversation = _read(nav.asked("c"))
     with st.sidebar:
         history(str(conversation.id) if conversation else "")
     _heading(conversation)
     say()
-    typed = st.chat_input(t("ask.placeholder"), key="ask-input", max_chars=4000)
-    if typed and typed.strip():
-        st.session_state["pending"] = typed.strip()
     if conversation is None and "pending" not in st.session_state:
         _suggest()
         return

@@ -49,7 +49,9 @@ def _open(email: str | None, password: str | None, name: str | None) -> None:
         st.error(t("sign_in.missing"), icon=":material/error:")
         return
     try:
-        ticket = identity.ticket(email.strip(), password, name=name)
+        ticket = identity.ticket(
+            email.strip(), password, name=name, user_agent=st.context.headers.get("User-Agent") or ""
+        )
     except ApiProblem as problem:
         st.error(explain(problem), icon=":material/error:")
         return

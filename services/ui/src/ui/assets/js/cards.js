@@ -6,10 +6,10 @@ function badge({ text, tone, icon: symbol }) {
 
 function card(item, open) {
   const body = el("span", { class: "maru-card-body" },
-    el("span", { class: "maru-card-title" },
+    item.title ? el("span", { class: "maru-card-title" },
       item.n ? el("span", { class: "maru-number" }, String(item.n)) : null,
-      item.icon ? icon(item.icon) : null, el("span", {}, item.title)),
-    item.text ? el("span", { class: "maru-card-text" }, item.text) : null,
+      item.icon ? icon(item.icon) : null, el("span", {}, item.title)) : null,
+    item.text ? el("span", { class: "maru-card-text" }, !item.title && item.icon ? icon(item.icon) : null, el("span", {}, item.text)) : null,
     item.quote ? el("span", { class: "maru-quote" }, item.quote) : null,
     el("span", { class: "maru-card-foot" },
       item.meta ? el("span", { class: "maru-meta" }, item.meta) : null, (item.badges || []).map(badge)));
