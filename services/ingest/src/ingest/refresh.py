@@ -10,7 +10,7 @@ from ingest import refresh_store
 from ingest.pipeline import chunk, embed, embedding_store, index, store
 from ingest.pipeline.failures import TryAgain
 from ingest.pipeline.parse import Text
-from ingest.pipeline.work import Present
+from ingest.pipeline.work import Labels, Present
 
 if TYPE_CHECKING:
     from array import array
@@ -75,7 +75,8 @@ class Refreshing:
         if keys is not None and vectors is not None:
             await embedding_store.keep(connection, now.claim.space_id, vectors)
             dense = [vectors[key].tolist() for key in keys]
-        points = index.points_of(now, Present(now.title, now.occurred_at, now.person_id), pieces, dense)
+        present, labels = Present(now.title, now.occurred_at, now.person_id), Labels(now.topics, now.emotions)
+        points = index.points_of(now, present, labels, pieces, dense)
         await self._ports.vectors.replace_entry(now.claim.entry_id, now.claim.version, points)
 
     async def _embedded(self, work: Work, text: Text, pieces: Pieces) -> dict[bytes, array[float]] | None:

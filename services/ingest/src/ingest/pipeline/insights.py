@@ -10,9 +10,10 @@ from shared.llm.errors import ModelOutputInvalid, ModelRefused, ModelRequestReje
 from shared.vectors.port import PayloadChange
 
 from ingest.pipeline import insights_store, understanding
-from ingest.pipeline.work import Ending
+from ingest.pipeline.work import Ending, Labels
 
 if TYPE_CHECKING:
+    from shared.db import Connection
     from shared.llm import LanguageModel, Usage
 
     from ingest.pipeline.parse import Text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.ports import Ports
 
 _EXTRACTIVE_MODEL = "extractive-1"
+_QUICK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Understood:
     usage: Usage | None = None
 
 
+def is_quick(ports: Ports, work: Work, text: Text) -> bool:
+    """Whether understanding takes no longer than another transaction would."""
+    return ports.models.language is None and not work.files and 0 < len(text.body.strip()) < _QUICK
+
+
 async def run(ports: Ports, work: Work, text: Text, progress: Progress) -> None:
     """Understand the text, store that under the person's corrections, let search filter by it; the entry is then ready."""
     if not text.body.strip():
@@ -43,15 +50,18 @@ async def run(ports: Ports, work: Work, text: Text, progress: Progress) -> None:
         await progress.begin("insights")
     understood = await understand(ports, work, text)
     async with progress.saving(("insights", "done"), ending=Ending("ready")) as (connection, _):
-        shown = await insights_store.save(
-            connection, progress.claim, understood.provider, understood.model, understood.fields
-        )
-        if understood.usage is not None:
-            await insights_store.record_usage(connection, progress.claim, work.author_id, understood)
-        topics, emotions = list(shown["topics"]), [emotion["label"] for emotion in shown["emotions"]]
-        if (topics, emotions) != (work.topics, work.emotions):
-            change = PayloadChange(topics=topics, emotions=emotions)
+        labels = await save(connection, work, understood)
+        if labels != Labels(work.topics, work.emotions):
+            change = PayloadChange(topics=labels.topics, emotions=labels.emotions)
             await ports.vectors.set_payload(work.claim.entry_id, change)
+
+
+async def save(connection: Connection, work: Work, understood: Understood) -> Labels:
+    """Store insights and what they cost; the answer is what search filters by, corrections included."""
+    shown = await insights_store.save(connection, work.claim, understood.provider, understood.model, understood.fields)
+    if understood.usage is not None:
+        await insights_store.record_usage(connection, work.claim, work.author_id, understood)
+    return Labels(list(shown["topics"]), [emotion["label"] for emotion in shown["emotions"]])
 
 
 async def understand(ports: Ports, work: Work, text: Text) -> Understood:

@@ -72,7 +72,11 @@ class Pipeline:
             async with _step(progress, "embed"):
                 dense = await embed.run(self._ports, work, text, pieces, progress)
             async with _step(progress, "index"):
-                await index.run(self._ports, work, text, pieces, dense, progress)
+                quick = insights.is_quick(self._ports, work, text)
+                understood = await insights.understand(self._ports, work, text) if quick else None
+                await index.run(self._ports, work, text, index.Findings(pieces, dense, understood), progress)
+            if understood is not None:
+                return
         async with _step(progress, "insights"):
             await insights.run(self._ports, work, text, progress)
 

@@ -116,5 +116,13 @@ class ChunkRow:
     embedding_key: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What search filters an entry by."""
+
+    topics: list[str]
+    emotions: list[str]
+
+
 class ClaimLost(Exception):
     """Somebody else works on the entry now, or it has been edited or deleted: what was done here no longer counts."""
