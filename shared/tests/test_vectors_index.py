@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from uuid import UUID, uuid4
 
 import pytest
+from shared.testing.qdrant_peer import running_qdrant
 from shared.text.sparse import document_vector, query_vector
 from shared.text.tokenise import terms
 from shared.vectors import (
@@ -58,7 +59,15 @@ async def _qdrant(dense: DenseSpace | None, folder: Path) -> AsyncIterator[Vecto
     await index.close()
 
 
-ADAPTERS = {"edge": _edge, "remote": _remote, "qdrant": _qdrant}
+@asynccontextmanager
+async def _server(dense: DenseSpace | None, folder: Path) -> AsyncIterator[VectorIndex]:
+    with running_qdrant() as peer:
+        index = QdrantIndex(peer.url, dense=dense)
+        yield index
+        await index.close()
+
+
+ADAPTERS = {"edge": _edge, "remote": _remote, "qdrant": _qdrant, "qdrant over HTTP": _server}
 
 
 @pytest.fixture(params=ADAPTERS)
