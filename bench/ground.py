@@ -27,7 +27,7 @@ class Ground:
             "MARU_HOME": f"{self.home}/{service}",
             "PUSH_AUTH_MODE": "local",
             "MARU_CALLBACK_PUBLIC_KEY": public_key_pem(),
-            "MARU_FILES_KEY": "bench",
+            "MARU_FILES_KEY": "a key for files on the bench",
             "MARU_RATE_LIMITS": "off",
             "MARU_LOG_LEVEL": "WARNING",
             **auth_environment(),
