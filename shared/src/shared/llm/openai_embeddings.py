@@ -36,9 +36,14 @@ class OpenAiEmbedder:
             async with gate:
                 return await self._batch(batch)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(batch)) for batch in batches(texts)]
-        return [vector for task in tasks for vector in task.result()]
+        tasks = [asyncio.create_task(one(batch)) for batch in batches(texts)]
+        try:
+            # No TaskGroup: callers await one typed error, not a group of them.
+            return [vector for vectors in await asyncio.gather(*tasks) for vector in vectors]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _batch(self, texts: list[str]) -> list[list[float]]:
         async def ask(client: openai.AsyncOpenAI) -> Any:

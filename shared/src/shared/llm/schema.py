@@ -12,7 +12,11 @@ _UNSUPPORTED = frozenset({"default", "title", "minLength", "maxLength", "uniqueI
 
 def strict_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of `model` with every property required and no others allowed, as OpenAI's strict mode demands."""
-    tightened: dict[str, Any] = _tighten(model.model_json_schema())
+    schema = model.model_json_schema()
+    if "$ref" in schema:
+        # A model that contains itself is all reference; the root has to be an object.
+        schema = {**schema["$defs"][schema["$ref"].rpartition("/")[2]], "$defs": schema["$defs"]}
+    tightened: dict[str, Any] = _tighten(schema)
     return tightened
 
 

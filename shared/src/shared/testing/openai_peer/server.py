@@ -192,6 +192,8 @@ class OpenAiPeer:
         finally:
             released.cancel()
             gone.cancel()
+            # The reader serves one at a time: the next request may only be read when this has let go.
+            await asyncio.gather(released, gone, return_exceptions=True)
 
 
 def _chunks(body: Any, reply: Reply, text: str) -> list[str]:
