@@ -142,7 +142,8 @@ async def _steps(row: Row, stream: Stream) -> None:
             return
         row["states"][step] = "done"
         await stream.append("step", {"step": step, "state": "done"})
-    row["insights"] = _insights(row["body"]) | row.get("corrected", {})
+    put_right = row.get("corrected", {})
+    row["insights"] = _insights(row["body"]) | put_right | {"corrected": list(put_right)}
     row["status"] = "ready"
     await stream.append("done", {"entry_id": row["id"]}, last=True)
 
@@ -261,7 +262,7 @@ async def remove(entry: str, user: User) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/api/v1/entries/{entry}/retry", status_code=202)
+@router.post("/api/v1/entries/{entry}/retry", status_code=202, response_model=Entry)
 async def retry(entry: str, user: User) -> Row:
     row = WORLD.readable(user, WORLD.entries.get(entry))
     _understand(row)
@@ -280,7 +281,7 @@ class Correction(Strict):
 async def correct(entry: str, wanted: Correction, user: User) -> Row:
     row = WORLD.readable(user, WORLD.entries.get(entry))
     row.setdefault("corrected", {}).update(wanted.model_dump(exclude_unset=True))
-    row["insights"] = (row["insights"] or {}) | row["corrected"]
+    row["insights"] = row["insights"] | row["corrected"] | {"corrected": list(row["corrected"])}
     return _shown(row)
 
 

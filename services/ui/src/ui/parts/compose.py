@@ -27,6 +27,7 @@ def compose(around: Circle) -> None:
             _KINDS,
             default="note",
             required=True,
+            wrap=True,
             format_func=lambda name: f":material/{_KIND_ICONS[name]}: {t(f'kind.{name}')}",
             label_visibility="collapsed",
             key=f"kind-{key}",

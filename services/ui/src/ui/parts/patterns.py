@@ -23,6 +23,7 @@ def patterns(narrowed: EntryFilter) -> None:
         t("patterns.period"),
         list(_WEEKS),
         required=True,
+        wrap=True,
         format_func=lambda weeks: t(f"patterns.weeks.{weeks}"),
         key=bound("weeks", list(_WEEKS), "12"),
         on_change=keep,

@@ -43,6 +43,7 @@ def _written(around: Circle) -> dict[str, Arrival]:
             t("journal.view"),
             list(_VIEWS),
             required=True,
+            wrap=True,
             format_func=lambda name: f":material/{_VIEWS[name]}: {t(f'journal.view.{name}')}",
             label_visibility="collapsed",
             key=bound("view", list(_VIEWS), "timeline"),
