@@ -14,13 +14,13 @@ from maru.errors import CannotStart
 # sun_path holds 108 bytes with its end mark; the longest name put into the folder is Postgres's.
 _SOCKET_PATH_LIMIT = 107
 _LONGEST_SOCKET_NAME = "/.s.PGSQL.5432.lock"
-_ROOM_NEEDED_MIB = 200
 
 
 class Home:
     """One `MARU_HOME`. Everything in it belongs to one user and is closed to all others."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, room_needed_mib: int = 200) -> None:
+        self._room_needed_mib = room_needed_mib
         self.folder = folder.resolve()
         self.logs = self.folder / "logs"
         self.secrets = self.folder / "secrets"
@@ -38,9 +38,9 @@ class Home:
         except OSError as problem:
             raise CannotStart(_not_writable(self.folder, problem)) from None
         free_mib = shutil.disk_usage(self.folder).free // 2**20
-        if free_mib < _ROOM_NEEDED_MIB:
+        if free_mib < self._room_needed_mib:
             raise CannotStart(
-                f"The disk of {self.folder} has {free_mib} MiB left and Maru needs {_ROOM_NEEDED_MIB}: "
+                f"The disk of {self.folder} has {free_mib} MiB left and Maru needs {self._room_needed_mib}: "
                 "free some space, or set MARU_HOME to another disk."
             )
 

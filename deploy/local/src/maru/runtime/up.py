@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from maru.deliverer import Deliverer, TokenSigner
     from maru.runtime.servers import ServiceServer
 
+log = logging.getLogger(__name__)
+
 _UNEXPECTED_END = 70
+_WATCHED_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Prepared:
     env: Mapping[str, str]
     variables: Mapping[str, str]
     deliverer_dsn: str
+    postgres: EmbeddedPostgres | None
     listening: Mapping[str, socket.socket]
     progress: Progress
 
@@ -90,11 +95,11 @@ def _prepare(options: Options, env: Mapping[str, str], progress: Progress, stack
     listening = _bind(options, env, stack)
     secrets = LocalSecrets.load(home.secrets)
     with progress.step("database", "database"):
-        dsn_of, deliverer_dsn, owner_dsn = _database(home, env, stack)
+        postgres, dsn_of = _database(home, env, stack)
     with progress.step("schema", "schema"):
-        migrate(owner_dsn)
-    variables = service_variables(env, home, secrets, dsn_of)
-    return Prepared(options, home, secrets, env, variables, deliverer_dsn, listening, progress)
+        migrate(dsn_of("postgres"))
+    variables = service_variables(env, home, secrets, {service: dsn_of(f"maru_{service}") for service in SERVICES})
+    return Prepared(options, home, secrets, env, variables, dsn_of("maru_deliverer"), postgres, listening, progress)
 
 
 def _bind(options: Options, env: Mapping[str, str], stack: ExitStack) -> dict[str, socket.socket]:
@@ -111,18 +116,17 @@ def _bind(options: Options, env: Mapping[str, str], stack: ExitStack) -> dict[st
     return listening
 
 
-def _database(home: Home, env: Mapping[str, str], stack: ExitStack) -> tuple[dict[str, str], str, str]:
-    """Addresses for the services, the deliverer and the owner."""
+def _database(
+    home: Home, env: Mapping[str, str], stack: ExitStack
+) -> tuple[EmbeddedPostgres | None, Callable[[str], str]]:
+    """The embedded server unless there is another, and the address for each role."""
     if external := env.get("DATABASE_URL"):
-        return dict.fromkeys(SERVICES, external), external, env.get("MARU_OWNER_DATABASE_URL") or external
+        owner = env.get("MARU_OWNER_DATABASE_URL") or external
+        return None, lambda role: owner if role == "postgres" else external
     postgres = EmbeddedPostgres(home.folder, dies_with_parent=True)
     stack.callback(postgres.stop)
     postgres.start()
-    return (
-        {service: postgres.dsn(f"maru_{service}") for service in SERVICES},
-        postgres.dsn("maru_deliverer"),
-        postgres.dsn(),
-    )
+    return postgres, postgres.dsn
 
 
 async def _run(prepared: Prepared) -> None:
@@ -141,11 +145,25 @@ async def _run(prepared: Prepared) -> None:
         # What start-up made stays for good: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        ends: list[asyncio.Task[object]] = [server.ended for server in servers if server.ended]
-        await asyncio.wait([stopping, *ends], return_when=asyncio.FIRST_COMPLETED)
+        ends = [server.ended for server in servers if server.ended]
+        watching = asyncio.create_task(_watch(prepared.postgres))
+        stack.callback(watching.cancel)
+        await asyncio.wait([stopping, watching, *ends], return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
         if not stopping.done():
             raise _Ended(f"a service ended unexpectedly; {prepared.home.logs}/maru.log says why")
         prepared.progress.say("\nstopping; what is under way is finished or continues at the next start")
+
+
+async def _watch(postgres: EmbeddedPostgres | None) -> None:
+    """Bring the database back when it is gone; services find it again by themselves."""
+    while True:
+        await asyncio.sleep(_WATCHED_EVERY_S)
+        if postgres is not None and postgres.pid is None:
+            log.error("the database ended and is started again")
+            # On this thread, although that holds everything up: the server ends with the thread that started it, and nothing works without it.
+            postgres.start()
 
 
 async def _start(prepared: Prepared, stack: AsyncExitStack) -> list[ServiceServer]:
