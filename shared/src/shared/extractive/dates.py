@@ -9,6 +9,7 @@ import calendar
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 _Resolve = Callable[[re.Match[str], date], str | None]
 
@@ -37,7 +38,7 @@ def dates(text: str, occurred_at: datetime) -> list[str]:
     today = occurred_at.date()
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, str]] = []
-    for pattern, resolve in _RULES:
+    for pattern, resolve in _rules():
         for match in pattern.finditer(text):
             if any(start < match.end() and match.start() < end for start, end in taken):
                 continue
@@ -162,7 +163,13 @@ def _en(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"\b{pattern}\b", re.IGNORECASE)
 
 
-def _rules() -> Iterator[tuple[re.Pattern[str], _Resolve]]:
+@lru_cache(maxsize=1)
+def _rules() -> tuple[tuple[re.Pattern[str], _Resolve], ...]:
+    """Compiled at the first text, since it takes longer than everything else that is done at import."""
+    return (*_expressions(), *_single_words())
+
+
+def _expressions() -> Iterator[tuple[re.Pattern[str], _Resolve]]:
     """Longer expressions first: what one rule has read, a later one does not read again."""
     yield re.compile(r"(?<!\d)(?P<y>\d{4})\s*[-./]\s*(?P<m>\d{1,2})\s*[-./]\s*(?P<d>\d{1,2})(?!\d)"), _full
     yield _ko(r"(?P<y>\d{4})년\s*(?P<m>\d{1,2})월\s*(?P<d>\d{1,2})일"), _full
@@ -190,7 +197,6 @@ def _rules() -> Iterator[tuple[re.Pattern[str], _Resolve]]:
     yield _en(rf"last\s+(?P<w>{_WEEKDAY_EN})"), _weekday(-1)
     yield _en(rf"next\s+(?P<w>{_WEEKDAY_EN})"), _weekday(1)
     yield _en(rf"this\s+(?P<w>{_WEEKDAY_EN})"), _weekday(0)
-    yield from _single_words()
 
 
 def _single_words() -> Iterator[tuple[re.Pattern[str], _Resolve]]:
@@ -216,6 +222,3 @@ def _single_words() -> Iterator[tuple[re.Pattern[str], _Resolve]]:
         yield _ko(korean), resolve
         if english:
             yield _en(english), resolve
-
-
-_RULES = tuple(_rules())

@@ -1,4 +1,4 @@
-"""What a text is about: Korean nouns by kiwi, English words by YAKE."""
+"""What a text is about: Korean nouns by kiwi; English words by YAKE, or by count where a text is too short for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.extractive.emotions import emotions
 from shared.extractive.lexicon import words
-from shared.text.tokenise import has_hangul, normalise, stem
+from shared.text.tokenise import STOP_WORDS, has_hangul, normalise, stem
 
 if TYPE_CHECKING:
     from shared.text.morphology import Morpheme, Morphology
@@ -21,6 +21,7 @@ _PARTICLES = re.compile(
     r"(?:에서는|에서도|으로는|이랑은|에서|에게|한테|께서|으로|까지|부터|처럼|보다|이랑|하고|이나|라도|은|는|이|가|을|를|의|에|와|과|도|로|만|랑)$"
 )
 _LONGEST_ANALYSED = 20_000
+_SHORT = 80
 
 
 def keywords(text: str, *, morphology: Morphology | None = None, most: int = 5) -> list[str]:
@@ -66,16 +67,26 @@ def _without_particles(normal: str) -> list[str]:
 
 
 def _english(normal: str) -> list[str]:
-    plain = " ".join(_ENGLISH.findall(normal))
-    if not plain:
-        return []
+    found = _ENGLISH.findall(normal)
     common = words("common_words.txt", "english")
-    scored = sorted(_yake().extract_keywords(plain), key=lambda pair: pair[1])
+    ranked = _by_yake(found) if len(found) > _SHORT else _by_count(found)
     kept: dict[str, str] = {}
-    for word, _ in scored:
-        if word not in common and len(word) > 2 and not emotions(str(word)):
-            kept.setdefault(stem(word), str(word))
+    for word in ranked:
+        if word not in common and not emotions(word):
+            kept.setdefault(stem(word), word)
     return list(kept.values())
+
+
+def _by_count(found: list[str]) -> list[str]:
+    """In a few sentences nothing but repetition and order tells words apart."""
+    telling = [word for word in found if word not in STOP_WORDS]
+    counts = Counter(map(stem, telling))
+    return sorted(telling, key=lambda word: -counts[stem(word)])
+
+
+def _by_yake(found: list[str]) -> list[str]:
+    scored = sorted(_yake().extract_keywords(" ".join(found)), key=lambda pair: pair[1])
+    return [str(word) for word, _ in scored if len(word) > 2]
 
 
 @lru_cache(maxsize=1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "lexicons"
 
 
 @lru_cache
 def groups(name: str) -> dict[str, tuple[str, ...]]:
     """The lists of a file of lines `group: word word+in+phrase …`, plus signs as spaces."""
     found: dict[str, tuple[str, ...]] = {}
-    for line in files("shared.extractive").joinpath("lexicons", name).read_text(encoding="utf-8").splitlines():
+    for line in (_FOLDER / name).read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             group, words = line.split(":", 1)
             found[group] = tuple(word.replace("+", " ") for word in words.split())

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 _CONTENT_TAGS = frozenset({"NNG", "NNP", "NNB", "NR", "NP", "MM", "MAG", "SL", "SN", "SH", "W_SERIAL"})
 _CONTENT_PREFIXES = ("VV", "VA", "XR")
+_REMEMBERED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class KiwiMorphology:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kiwi: Any = None
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._analyse)
 
     @property
     def version(self) -> str:
@@ -70,10 +72,16 @@ class KiwiMorphology:
             self._load()
 
     def morphemes(self, text: str) -> list[Morpheme]:
-        """Analyse one text; positions are code points of that text."""
+        """Analyse one text; positions are code points of that text.
+
+        The last few texts are remembered, because a note is looked at twice: for its terms and for its topics.
+        """
+        return list(self._remembered(text))
+
+    def _analyse(self, text: str) -> tuple[Morpheme, ...]:
         with self._lock:
             tokens = self._load().tokenize(text)
-        return [Morpheme(token.form, token.tag, token.start, token.len) for token in tokens]
+        return tuple(Morpheme(token.form, token.tag, token.start, token.len) for token in tokens)
 
     def _load(self) -> Any:
         if self._kiwi is None:
