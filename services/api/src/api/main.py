@@ -15,12 +15,22 @@ from shared.http.callbacks import CallbackVerifier
 from shared.http.ratelimit import RateLimiter
 from shared.llm.factory import open_llm
 from shared.outbox import NotifyRelay, Relay
-from shared.settings import CallbackSettings, DatabaseSettings, HttpSettings, LlmSettings, ServiceUrls, VectorSettings
+from shared.settings import (
+    CallbackSettings,
+    DatabaseSettings,
+    HttpSettings,
+    LlmSettings,
+    ServiceUrls,
+    StorageSettings,
+    VectorSettings,
+)
+from shared.storage import open_storage
 from shared.streams import StreamHub
 from shared.vectors.factory import open_vectors
 
 from api.admin.calls import CallRecord
 from api.conversing import add_conversations
+from api.filing import add_files
 from api.http.services import ServiceRegistry
 from api.http.sweep import sweep_router
 from api.http.tidying import Tidying
@@ -58,6 +68,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     limiter = RateLimiter(database, enabled=http.rate_limits)
     models = open_llm(LlmSettings.from_env(env))
     vectors = engines.vectors or open_vectors(VectorSettings.from_env(env))
+    storage = open_storage(StorageSettings.from_env(env))
     calls = CallRecord(database)
     services = ServiceRegistry()
 
@@ -70,6 +81,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         await models.close()
         if engines.vectors is None:
             await vectors.close()
+        await storage.close()
         # Last: what stops before may still write.
         await calls.close()
         await database.close()
@@ -77,7 +89,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     app = create_app(
         "Maru",
         settings=http,
-        checks={"database": database.ready, "vectors": vectors.ready},
+        checks={"database": database.ready, "vectors": vectors.ready, "files": storage.ready},
         lifespan=lifespan,
         on_access=calls.add,
         max_body_mib=_MAX_BODY_MIB,
@@ -90,8 +102,11 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     conversing = add_conversations(
         app, services, database, relay, engines.hub, memory.retriever, models.language, engines.morphology
     )
+    filing = add_files(app, env, services, database, relay, storage)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     app.include_router(
-        sweep_router(callbacks, (Tidying(database).forget_old, *identity.sweeps, *conversing.sweeps, *memory.sweeps))
+        sweep_router(
+            callbacks, (Tidying(database).forget_old, *identity.sweeps, *conversing.sweeps, *memory.sweeps, *filing)
+        )
     )
     return app

@@ -1,0 +1,49 @@
+"""What the routes of uploads take and give."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from api.http.values import PlainText
+
+_LARGEST = 2**40
+
+
+class NewUpload(BaseModel):
+    """A file that is to come. Where `content_type` says nothing, the name decides."""
+
+    filename: Annotated[PlainText, Field(min_length=1, max_length=255)]
+    content_type: Annotated[str, Field(max_length=150, pattern=r"^[\x20-\x7e]*$")] = ""
+    size: Annotated[int, Field(gt=0, le=_LARGEST)]
+    sha256: Annotated[str | None, Field(pattern=r"^[0-9a-fA-F]{64}$")] = None
+    space_id: UUID | None = None
+    keep_location: Annotated[bool, Field(description="Leave the place in a photo that tells it")] = False
+
+
+class UploadTicket(BaseModel):
+    """Where the file is to go: one request with exactly this method and these headers, before `expires_at`."""
+
+    id: UUID
+    url: str
+    method: Literal["PUT"]
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class Upload(BaseModel):
+    """A file as it is known. The addresses are relative and answer 302 to one that is good for some minutes."""
+
+    id: UUID
+    space_id: UUID
+    filename: str
+    content_type: str
+    size: int
+    sha256: str | None
+    status: Literal["pending", "ready"]
+    meta: dict[str, Any]
+    content_url: str
+    thumbnail_url: str | None
+    created_at: datetime
+    completed_at: datetime | None

@@ -1,0 +1,244 @@
+"""Uploads: begin, complete, read, remove. A row is written before its object may come and goes with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from shared.http.idempotency import OnceOnly
+from shared.ids import new_id
+from shared.outbox import emit_event
+from shared.storage import ObjectMissing
+from shared.storage.disposition import safe_filename
+from shared.storage.keys import display_key, incoming_key, original_key, thumbnail_key
+from shared.storage.media import MediaType, media_type
+
+from api.uploads import store
+from api.uploads.checking import check
+from api.uploads.errors import (
+    NoThumbnail,
+    SpaceNotFound,
+    SpaceReadOnly,
+    StorageQuotaExceeded,
+    TooManyPendingUploads,
+    UploadAttached,
+    UploadMismatch,
+    UploadNotFound,
+    UploadNotReady,
+    UploadNotReceived,
+    UploadTooLarge,
+    UploadTypeUnsupported,
+)
+from api.uploads.schemas import NewUpload, Upload, UploadTicket
+
+if TYPE_CHECKING:
+    from shared.db import Connection, Database, Principal, Record
+    from shared.outbox import Relay
+    from shared.storage import ObjectStore
+
+    from api.uploads.limits import UploadLimits
+
+_SWEPT_AT_ONCE = 200
+
+
+class UploadService:
+    """Uploads as one person may see and write them."""
+
+    def __init__(self, database: Database, relay: Relay, storage: ObjectStore, limits: UploadLimits) -> None:
+        self._database = database
+        self._relay = relay
+        self._storage = storage
+        self._limits = limits
+
+    async def begin(self, principal: Principal, new: NewUpload, key: str | None) -> UploadTicket:
+        """Promise a place to a file, and say where it is to be put."""
+        media = self._accepted(new)
+        async with self._database.tenant_tx(principal) as connection:
+            once = OnceOnly(connection, principal.user_id, key, ("uploads", new.model_dump(mode="json")))
+            before = await once.recall()
+            if before is None:
+                upload_id, object_key = await self._reserve(connection, principal, new, media)
+                await once.remember({"id": str(upload_id)})
+            else:
+                upload_id = UUID(before["id"])
+                object_key = _pending(await store.read(connection, upload_id))["object_key"]
+        return await self._ticket(upload_id, object_key, new)
+
+    async def complete(self, principal: Principal, upload_id: UUID) -> Upload:
+        """Check what came and keep it; what is not what was announced goes, with its row. A second call changes nothing."""
+        async with self._database.tenant_tx(principal) as connection:
+            upload = _writable(await store.read(connection, upload_id))
+        if upload["status"] == "ready":
+            return _upload(upload)
+        digest = await self._take_in(principal, upload)
+        async with self._database.tenant_tx(principal) as connection:
+            ready = await store.complete(connection, upload_id, digest)
+            if ready is not None:
+                facts = {name: str(ready[name]) for name in ("space_id", "owner_id", "content_type")}
+                await emit_event(connection, "upload.completed", upload_id, {"upload_id": str(upload_id), **facts})
+            else:
+                ready = await store.read(connection, upload_id)
+        if ready is None:
+            # The sweep took it for abandoned in this very moment.
+            await self._storage.delete([upload["object_key"]])
+            raise UploadNotFound
+        await self._relay.after_commit()
+        return _upload(ready)
+
+    async def read(self, principal: Principal, upload_id: UUID) -> Upload:
+        """What is known of an upload."""
+        async with self._database.tenant_tx(principal) as connection:
+            return _upload(_known(await store.read(connection, upload_id)))
+
+    async def content_address(self, principal: Principal, upload_id: UUID) -> str:
+        """Where the file can be read for some minutes."""
+        upload = await self._ready(principal, upload_id)
+        return await self._storage.presign_get(
+            upload["object_key"],
+            filename=upload["filename"],
+            content_type=upload["content_type"],
+            expires_s=self._limits.reading_s,
+        )
+
+    async def picture_address(self, principal: Principal, upload_id: UUID, name: str) -> str:
+        """Where the `thumbnail_key` or `display_key` picture can be read for some minutes."""
+        upload = await self._ready(principal, upload_id)
+        if upload[name] is None:
+            raise NoThumbnail
+        return await self._storage.presign_get(
+            upload[name], content_type="image/webp", expires_s=self._limits.reading_s
+        )
+
+    async def remove(self, principal: Principal, upload_id: UUID) -> None:
+        """Take back an upload that no entry has."""
+        async with self._database.tenant_tx(principal) as connection:
+            upload = _writable(await store.read(connection, upload_id))
+            if not await store.remove_unattached(connection, upload_id):
+                raise UploadAttached
+            # Before the commit: a crash in between leaves a row that can be removed again, and no file that nobody knows of.
+            await self._storage.delete(_objects(upload["object_key"]))
+
+    async def forget_abandoned(self) -> int:
+        """A job of the sweep: remove what nobody completed in time, files first; says how many there were."""
+        async with self._database.service_tx() as connection:
+            late = await store.expired(connection, _SWEPT_AT_ONCE)
+        removed = 0
+        for upload in late:
+            async with self._database.space_tx(upload["space_id"]) as connection:
+                if await store.remove_expired(connection, upload["id"]):
+                    await self._storage.delete(_objects(upload["object_key"]))
+                    removed += 1
+        return removed
+
+    def _accepted(self, new: NewUpload) -> MediaType:
+        media = media_type(new.content_type, new.filename)
+        if media is None:
+            raise UploadTypeUnsupported
+        most = self._limits.of(media.kind)
+        if new.size > most:
+            raise UploadTooLarge(
+                f"A file of this kind may have {most // 2**20} MB; this one has {-(-new.size // 2**20)} MB. Make it smaller."
+            )
+        return media
+
+    async def _reserve(
+        self, connection: Connection, principal: Principal, new: NewUpload, media: MediaType
+    ) -> tuple[UUID, str]:
+        place = await store.place(connection, new.space_id)
+        if place is None:
+            raise SpaceNotFound
+        if place["role"] == "viewer":
+            raise SpaceReadOnly
+        taken = await store.room_taken(connection, place["id"])
+        if taken["bytes"] + new.size > self._limits.space:
+            raise StorageQuotaExceeded
+        if taken["pending"] >= self._limits.pending:
+            raise TooManyPendingUploads
+        upload_id = new_id()
+        object_key = original_key(place["id"], upload_id)
+        row = store.UploadRow(
+            id=upload_id,
+            space_id=place["id"],
+            owner_id=principal.user_id,
+            filename=safe_filename(new.filename),
+            content_type=media.name,
+            size=new.size,
+            sha256=new.sha256.lower() if new.sha256 else None,
+            object_key=object_key,
+            keep_location=new.keep_location,
+            lifetime_s=self._limits.abandoned_s,
+        )
+        await store.add(connection, row)
+        return upload_id, object_key
+
+    async def _ticket(self, upload_id: UUID, object_key: str, new: NewUpload) -> UploadTicket:
+        request = await self._storage.presign_put(
+            incoming_key(object_key),
+            # As the client calls it: a browser sends that with the file, whatever our own name for the type is.
+            content_type=new.content_type.strip() or "application/octet-stream",
+            size=new.size,
+            expires_s=self._limits.address_s,
+            sha256=new.sha256.lower() if new.sha256 else None,
+        )
+        return UploadTicket(
+            id=upload_id, url=request.url, method="PUT", headers=dict(request.headers), expires_at=request.expires_at
+        )
+
+    async def _take_in(self, principal: Principal, upload: Record) -> str:
+        """Move the file out of reach of its address, then check it there: what is checked is what is kept."""
+        try:
+            await self._storage.promote(
+                incoming_key(upload["object_key"]), upload["object_key"], content_type=upload["content_type"]
+            )
+            info = await self._storage.head(upload["object_key"])
+        except ObjectMissing as missing:
+            raise UploadNotReceived from missing
+        if info is None:
+            raise UploadNotReceived
+        try:
+            return await check(self._storage, upload, info)
+        except UploadMismatch:
+            async with self._database.tenant_tx(principal) as connection:
+                if await store.remove_pending(connection, upload["id"]):
+                    await self._storage.delete(_objects(upload["object_key"]))
+            raise
+
+    async def _ready(self, principal: Principal, upload_id: UUID) -> Record:
+        async with self._database.tenant_tx(principal) as connection:
+            upload = _known(await store.read(connection, upload_id))
+        if upload["status"] != "ready":
+            raise UploadNotReady
+        return upload
+
+
+def _known(upload: Record | None) -> Record:
+    if upload is None:
+        raise UploadNotFound
+    return upload
+
+
+def _writable(upload: Record | None) -> Record:
+    upload = _known(upload)
+    if upload["role"] == "viewer":
+        raise SpaceReadOnly
+    return upload
+
+
+def _pending(upload: Record | None) -> Record:
+    upload = _known(upload)
+    if upload["status"] != "pending":
+        raise UploadNotFound(
+            "The upload that was begun with this Idempotency-Key is complete. Use a new key for a new file."
+        )
+    return upload
+
+
+def _objects(object_key: str) -> list[str]:
+    return [incoming_key(object_key), object_key, thumbnail_key(object_key), display_key(object_key)]
+
+
+def _upload(upload: Record) -> Upload:
+    address = f"/api/v1/uploads/{upload['id']}"
+    fields: dict[str, Any] = {name: upload[name] for name in Upload.model_fields if not name.endswith("_url")}
+    thumbnail = f"{address}/thumbnail" if upload["thumbnail_key"] else None
+    return Upload(**fields, content_url=f"{address}/content", thumbnail_url=thumbnail)

@@ -1,0 +1,124 @@
+"""The SQL of uploads; row-level security shows those of one's spaces, and lets owners and editors write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from shared.db import Connection, Record
+
+_UPLOAD = """u.id, u.space_id, u.owner_id, u.filename, u.content_type, u.size, u.sha256, u.status, u.object_key, u.thumbnail_key,
+  u.display_key, u.meta, u.created_at, u.completed_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRow:
+    """A new upload."""
+
+    id: UUID
+    space_id: UUID
+    owner_id: UUID
+    filename: str
+    content_type: str
+    size: int
+    sha256: str | None
+    object_key: str
+    keep_location: bool
+    lifetime_s: int
+
+
+async def place(connection: Connection, space_id: UUID | None) -> Record | None:
+    """The space (the caller's own for None) as `id, role`; None when the caller is not in it."""
+    row: Record | None = await connection.fetchrow(
+        """
+        SELECT s.id, m.role FROM spaces s JOIN space_members m ON m.space_id = s.id AND m.user_id = (SELECT auth.uid())
+        WHERE CASE WHEN $1::uuid IS NULL THEN s.kind = 'personal' AND s.owner_id = (SELECT auth.uid()) ELSE s.id = $1 END
+        """,
+        space_id,
+    )
+    return row
+
+
+async def room_taken(connection: Connection, space_id: UUID) -> Record:
+    """How many bytes the files of a space take and how many are pending; until the transaction ends nobody else adds one."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('uploads:' || $1::uuid, 0))", space_id)
+    row: Record | None = await connection.fetchrow(
+        "SELECT coalesce(sum(size), 0)::bigint AS bytes, count(*) FILTER (WHERE status = 'pending') AS pending FROM uploads WHERE space_id = $1",
+        space_id,
+    )
+    assert row is not None, "an aggregate always has a row"
+    return row
+
+
+async def add(connection: Connection, new: UploadRow) -> None:
+    """Write a pending upload."""
+    await connection.execute(
+        """
+        INSERT INTO uploads (id, space_id, owner_id, filename, content_type, size, sha256, object_key, keep_location, expires_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10))
+        """,
+        new.id,
+        new.space_id,
+        new.owner_id,
+        new.filename,
+        new.content_type,
+        new.size,
+        new.sha256,
+        new.object_key,
+        new.keep_location,
+        new.lifetime_s,
+    )
+
+
+async def read(connection: Connection, upload_id: UUID) -> Record | None:
+    """One upload, with the caller's `role` in its space."""
+    row: Record | None = await connection.fetchrow(
+        f"""
+        SELECT {_UPLOAD}, m.role FROM uploads u JOIN space_members m ON m.space_id = u.space_id AND m.user_id = (SELECT auth.uid())
+        WHERE u.id = $1
+        """,  # noqa: S608 - a constant of this module
+        upload_id,
+    )
+    return row
+
+
+async def complete(connection: Connection, upload_id: UUID, sha256: str) -> Record | None:
+    """Mark as ready; None when it is gone, or ready already."""
+    row: Record | None = await connection.fetchrow(
+        f"""
+        UPDATE uploads u SET status = 'ready', sha256 = $2, completed_at = now() WHERE id = $1 AND status = 'pending' RETURNING {_UPLOAD}
+        """,  # noqa: S608 - a constant of this module
+        upload_id,
+        sha256,
+    )
+    return row
+
+
+async def remove_pending(connection: Connection, upload_id: UUID) -> bool:
+    """Remove one that was not completed; False when there is none, or it is ready."""
+    return await connection.execute("DELETE FROM uploads WHERE id = $1 AND status = 'pending'", upload_id) != "DELETE 0"
+
+
+async def remove_unattached(connection: Connection, upload_id: UUID) -> bool:
+    """Remove one that belongs to no entry; False when it does, or is gone."""
+    await connection.execute("SELECT id FROM uploads WHERE id = $1 FOR UPDATE", upload_id)
+    removed = await connection.execute(
+        "DELETE FROM uploads u WHERE id = $1 AND NOT EXISTS (SELECT FROM entry_files f WHERE f.upload_id = u.id)",
+        upload_id,
+    )
+    return removed != "DELETE 0"
+
+
+async def expired(connection: Connection, limit: int) -> list[Record]:
+    """Uploads of any space that nobody completed in time, as `id, space_id, object_key`."""
+    return await connection.fetch("SELECT id, space_id, object_key FROM expired_uploads($1)", limit)
+
+
+async def remove_expired(connection: Connection, upload_id: UUID) -> bool:
+    """Remove one if it is still pending and still late; the row stays locked until the transaction ends."""
+    removed = await connection.execute(
+        "DELETE FROM uploads WHERE id = $1 AND status = 'pending' AND expires_at < now()", upload_id
+    )
+    return removed != "DELETE 0"
