@@ -68,6 +68,18 @@ class Memory:
         saved: dict[str, Any] = answer.json()
         return saved
 
+    async def upload(self, who: Somebody, name: str, content_type: str, data: bytes, **fields: Any) -> str:
+        """Upload a file as a browser does; the answer is its id."""
+        wanted = {"filename": name, "content_type": content_type, "size": len(data), **fields}
+        begun = await who.http.post("/api/v1/uploads", json=wanted)
+        assert begun.status_code == 201, begun.text
+        ticket = begun.json()
+        put = await self.api.put(ticket["url"], content=data, headers=ticket["headers"])
+        assert put.status_code == 200, put.text
+        completed = await who.http.post(f"/api/v1/uploads/{ticket['id']}/complete")
+        assert completed.status_code == 200, completed.text
+        return str(ticket["id"])
+
     async def settle(self) -> None:
         """Deliver everything, until nothing is left to do."""
         await self.deliverer.drain()

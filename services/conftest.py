@@ -1,29 +1,24 @@
-"""Both services of memory, around a vector index and a folder of the test's own."""
+"""Both services of memory together, around a vector index and a folder of the test's own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from api.main import Engines as ApiEngines
-from api.main import build_app as build_api
-from ingest.handlers import FACTS
-from ingest.main import Engines as IngestEngines
-from ingest.main import build_app as build_ingest
-from shared.llm import Models
-from shared.settings import StorageSettings
-from shared.storage import open_storage
-from shared.streams import StreamHub
-from shared.testing.memory import Memory, Parts, memory_environment, open_memory
-from shared.testing.postgres import RoleUrls
-from shared.vectors import DenseSpace, VectorIndex
-from shared.vectors.edge import EdgeIndex
 
-Opening = Callable[..., Awaitable[Memory]]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.llm import Models
+    from shared.testing.memory import Memory
+    from shared.testing.postgres import RoleUrls
+    from shared.text.morphology import Morphology
+    from shared.vectors import DenseSpace, VectorIndex
+
+Opening = Callable[..., Awaitable["Memory"]]
 
 
 @dataclass(frozen=True)
@@ -32,13 +27,26 @@ class PlainMorphology:
 
     version: str = "none"
 
-    def morphemes(self, text: str) -> list[Any]:
+    def morphemes(self, _: str) -> list[Any]:
         return []
 
 
 @pytest.fixture
 async def open_with(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[Opening]:
-    """Opens memory with engines of the test's choice: `await open_with(vectors=…, models=…)`."""
+    """Opens memory with engines of the test's choice: `await open_with(models=…, dense=…, wrap=…)`."""
+    # Not at the top: other services' tests find this file too and need none of it.
+    from api.main import Engines as ApiEngines
+    from api.main import build_app as build_api
+    from ingest.handlers import FACTS
+    from ingest.main import Engines as IngestEngines
+    from ingest.main import build_app as build_ingest
+    from shared.llm import Models
+    from shared.settings import StorageSettings
+    from shared.storage import open_folder
+    from shared.streams import StreamHub
+    from shared.testing.memory import Parts, memory_environment, open_memory
+    from shared.vectors.edge import EdgeIndex
+
     async with AsyncExitStack() as stack:
 
         async def opened(
@@ -46,18 +54,19 @@ async def open_with(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[O
             wrap: Callable[[VectorIndex], VectorIndex] = lambda index: index,
             models: Models | None = None,
             dense: DenseSpace | None = None,
+            morphology: Morphology | None = None,
             environment: dict[str, str] | None = None,
         ) -> Memory:
             env = {**memory_environment(database_urls, tmp_path), **(environment or {})}
             vectors = wrap(EdgeIndex(tmp_path / "vectors", dense))
-            parts = Parts(StreamHub(), vectors, open_storage(StorageSettings.from_env(env)))
+            parts = Parts(StreamHub(), vectors, open_folder(StorageSettings.from_env(env)))
             api = ApiEngines(hub=parts.hub, vectors=vectors)
             ingest = IngestEngines(
                 hub=parts.hub,
                 vectors=vectors,
                 storage=parts.storage,
                 models=models or Models(),
-                morphology=PlainMorphology(),
+                morphology=morphology or PlainMorphology(),
             )
             return await stack.enter_async_context(
                 open_memory(
