@@ -8,10 +8,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.http.values import PlainText
+from api.http.values import STORABLE
 
-Title = Annotated[PlainText, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Asked = Annotated[PlainText, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE]
+Asked = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), STORABLE]
 
 
 class _Body(BaseModel):

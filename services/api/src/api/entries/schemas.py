@@ -9,16 +9,16 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from shared.contracts.memory import EmotionScore, EntryKind, EntryStatus
 
-from api.http.values import Moment, PlainText
+from api.http.values import STORABLE, Moment, PlainText
 
 MAX_BODY = 1_000_000
 MAX_TITLE = 500
 MAX_UPLOADS = 50
 
 Body = Annotated[PlainText, Field(max_length=MAX_BODY)]
-Title = Annotated[PlainText, StringConstraints(max_length=MAX_TITLE, strip_whitespace=True)]
-Name = Annotated[PlainText, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-Topic = Annotated[PlainText, StringConstraints(min_length=1, max_length=80, strip_whitespace=True, to_lower=True)]
+Title = Annotated[str, StringConstraints(max_length=MAX_TITLE, strip_whitespace=True), STORABLE]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), STORABLE]
+Topic = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True, to_lower=True), STORABLE]
 
 
 def _each_once(values: list[Any]) -> list[Any]:
@@ -69,7 +69,7 @@ class InsightCorrection(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    summary: Annotated[PlainText, StringConstraints(max_length=4000, strip_whitespace=True)] | None = None
+    summary: Annotated[str, StringConstraints(max_length=4000, strip_whitespace=True), STORABLE] | None = None
     topics: Annotated[list[Topic], AfterValidator(_each_once), Field(max_length=30)] | None = None
     emotions: Annotated[list[EmotionScore], AfterValidator(_one_score_each), Field(max_length=14)] | None = None
     people: Annotated[list[Name], AfterValidator(_each_once), Field(max_length=50)] | None = None

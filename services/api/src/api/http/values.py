@@ -36,7 +36,10 @@ def _end_of_day(value: object) -> object:
     return value
 
 
-PlainText = Annotated[str, AfterValidator(_storable)]
+STORABLE = AfterValidator(_storable)
+"""Comes after a StringConstraints: pydantic strips too late when the order is the other one."""
+
+PlainText = Annotated[str, STORABLE]
 """Text that UTF-8 and Postgres can hold: no NUL, no lone surrogate."""
 
 Moment = Annotated[datetime, AfterValidator(_moment)]

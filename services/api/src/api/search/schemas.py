@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from shared.contracts.memory import Emotion, EntryKind
 
-from api.http.values import Moment, PlainText, Until
+from api.http.values import STORABLE, Moment, Until
 
 MAX_QUERY = 2_000
 
@@ -18,8 +18,8 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Query = Annotated[PlainText, StringConstraints(min_length=1, max_length=MAX_QUERY, strip_whitespace=True)]
-Topic = Annotated[PlainText, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, to_lower=True)]
+Query = Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUERY, strip_whitespace=True), STORABLE]
+Topic = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True, to_lower=True), STORABLE]
 
 
 class SearchFilters(BaseModel):
