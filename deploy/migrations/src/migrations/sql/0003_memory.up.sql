@@ -80,7 +80,8 @@ CREATE TABLE maru.entry_versions (
 
 CREATE TABLE maru.entry_files (
   entry_id uuid NOT NULL REFERENCES maru.entries ON DELETE CASCADE,
-  upload_id uuid NOT NULL REFERENCES maru.uploads,
+  -- Checked at the commit: when a space goes, its uploads may go before its entries.
+  upload_id uuid NOT NULL REFERENCES maru.uploads DEFERRABLE INITIALLY DEFERRED,
   space_id uuid NOT NULL,
   position int NOT NULL,
   PRIMARY KEY (entry_id, upload_id)
