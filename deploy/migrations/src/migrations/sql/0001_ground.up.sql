@@ -208,9 +208,9 @@ ALTER TABLE maru.stream_events ENABLE ROW LEVEL SECURITY; ALTER TABLE maru.strea
 CREATE POLICY see_streams ON maru.streams FOR SELECT TO authenticated
   USING (space_id = ANY ((SELECT maru.my_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
 CREATE POLICY write_streams ON maru.streams FOR INSERT TO authenticated
-  WITH CHECK (space_id = ANY ((SELECT maru.my_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
+  WITH CHECK (space_id = ANY ((SELECT maru.my_writable_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
 CREATE POLICY change_streams ON maru.streams FOR UPDATE TO authenticated
-  USING (space_id = ANY ((SELECT maru.my_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
+  USING (space_id = ANY ((SELECT maru.my_writable_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
 CREATE POLICY remove_streams ON maru.streams FOR DELETE TO authenticated
   USING (space_id = ANY ((SELECT maru.my_writable_spaces())::uuid[]) AND (owner_id IS NULL OR owner_id = (SELECT auth.uid())));
 CREATE POLICY work_streams ON maru.streams TO space_worker
@@ -218,7 +218,7 @@ CREATE POLICY work_streams ON maru.streams TO space_worker
 CREATE POLICY see_stream_events ON maru.stream_events FOR SELECT TO authenticated
   USING (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id));
 CREATE POLICY write_stream_events ON maru.stream_events FOR INSERT TO authenticated
-  WITH CHECK (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id));
+  WITH CHECK (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id AND s.space_id = ANY ((SELECT maru.my_writable_spaces())::uuid[])));
 CREATE POLICY work_stream_events ON maru.stream_events TO space_worker
   USING (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id)) WITH CHECK (EXISTS (SELECT FROM maru.streams s WHERE s.id = stream_id));
 GRANT SELECT, INSERT, UPDATE, DELETE ON maru.streams TO authenticated, space_worker;
