@@ -127,6 +127,18 @@ async def test_drafts_that_a_crash_left_are_forgotten_after_a_day(store: FolderS
     assert young.exists()
 
 
+async def test_what_arrived_and_was_never_taken_is_forgotten_after_a_day(store: FolderStore, tmp_path: Path) -> None:
+    late, young, taken = "incoming/spaces/a/b/original", "incoming/spaces/a/c/original", "spaces/a/b/original"
+    for key in (late, young, taken):
+        await store.put(key, b"x", "text/plain")
+    day_before = time.time() - 100_000
+    for key in (late, taken):
+        os.utime(tmp_path / "files" / f"{key}~", (day_before, day_before))
+    assert await store.forget_incoming() == 1
+    assert await store.forget_incoming() == 0
+    assert [await store.head(key) is None for key in (late, young, taken)] == [True, False, False]
+
+
 async def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "files").write_text("in the way")
     store = FolderStore(tmp_path / "files", "http://127.0.0.1", [SECRET])

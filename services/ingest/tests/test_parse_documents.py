@@ -14,6 +14,7 @@ from ingest.parse import ParsedDocument, parse_document, read_audio_details
 from ingest.parse.errors import FileTypeUnsupported
 from ingest.sandbox import Sandbox
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import NameObject
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen import canvas
@@ -74,6 +75,17 @@ async def test_an_empty_page_is_still_a_page(sandbox: Sandbox, tmp_path: Path) -
 async def test_a_scan_has_no_text_and_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
     parsed = await read(sandbox, tmp_path, pdf(["", ""]), PDF)
     assert (parsed.text, parsed.language, parsed.meta["text"]) == ("", None, "none")
+
+
+async def test_a_broken_page_does_not_cost_the_others(sandbox: Sandbox, tmp_path: Path) -> None:
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf(PAGES))))
+    contents = writer.pages[1]["/Contents"].get_object()
+    contents[NameObject("/Filter")] = NameObject("/Nonsense")
+    out = io.BytesIO()
+    writer.write(out)
+    parsed = await read(sandbox, tmp_path, out.getvalue(), PDF)
+    assert [parsed.text[start:end] for start, end in parsed.pages] == [PAGES[0], "", PAGES[2]]
+    assert parsed.meta["unreadable_pages"] == "2"
 
 
 async def test_a_pdf_that_only_forbids_printing_is_read(sandbox: Sandbox, tmp_path: Path) -> None:

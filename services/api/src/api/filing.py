@@ -35,7 +35,8 @@ def add_files(
     uploads = UploadService(database, relay, storage, UploadLimits.from_env(env))
     services.add(uploads)
     app.include_router(upload_routes.router)
-    if isinstance(storage, FolderStore):
-        services.add(storage)
-        app.include_router(file_routes.router)
-    return (uploads.forget_abandoned,)
+    if not isinstance(storage, FolderStore):
+        return (uploads.forget_abandoned,)
+    services.add(storage)
+    app.include_router(file_routes.router)
+    return (uploads.forget_abandoned, storage.forget_incoming)

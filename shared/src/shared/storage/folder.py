@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from uuid import uuid4
 
 from shared.storage.errors import ObjectMissing, ObjectTooLarge, StorageAway
 from shared.storage.folder_file import Draft, disk_errors, open_object
-from shared.storage.keys import check_key, check_prefix
+from shared.storage.keys import INCOMING, check_key, check_prefix
 from shared.storage.port import ObjectInfo, SignedRequest
 from shared.storage.signing import Grant, sign, verify
 
@@ -117,6 +118,10 @@ class FolderStore:
     async def delete_prefix(self, prefix: str) -> int:
         """See `ObjectStore`."""
         return await asyncio.to_thread(_delete_folder, self._root / check_prefix(prefix))
+
+    async def forget_incoming(self) -> int:
+        """Remove what arrived more than a day ago and was never promoted, and say how much; a bucket has a lifecycle rule for that."""
+        return await asyncio.to_thread(_forget_old_objects, self._root / INCOMING, time.time() - _FORGOTTEN_AFTER_S)
 
     async def ready(self) -> None:
         """See `ObjectStore`."""
@@ -227,6 +232,19 @@ def _remove_empty(folder: Path, root: Path) -> None:
         except OSError:
             return
         folder = folder.parent
+
+
+def _forget_old_objects(folder: Path, before: float) -> int:
+    count = 0
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(parent) / name
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    count += 1
+        _remove_empty(Path(parent), folder)
+    return count
 
 
 def _forget_if_old(draft: Path) -> None:

@@ -11,7 +11,7 @@ from shared.storage.errors import InvalidObjectKey
 _SEGMENT = r"[a-z0-9][a-z0-9._-]{0,99}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT}){{0,15}}")
 _MAX_LENGTH = 512
-_INCOMING = "incoming/"
+INCOMING = "incoming/"
 
 
 def check_key(key: str) -> str:
@@ -36,7 +36,7 @@ def space_prefix(space_id: UUID) -> str:
 
 def incoming_prefix(space_id: UUID) -> str:
     """Where uploads of one space arrive before they are checked."""
-    return _INCOMING + space_prefix(space_id)
+    return INCOMING + space_prefix(space_id)
 
 
 def original_key(space_id: UUID, upload_id: UUID) -> str:
@@ -46,7 +46,7 @@ def original_key(space_id: UUID, upload_id: UUID) -> str:
 
 def incoming_key(object_key: str) -> str:
     """Where the file arrives before it is checked and promoted to `object_key`; a bucket may expire this prefix after a day."""
-    return _INCOMING + object_key
+    return INCOMING + object_key
 
 
 def thumbnail_key(object_key: str) -> str:
