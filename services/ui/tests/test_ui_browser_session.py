@@ -51,7 +51,7 @@ def test_signing_out_ends_the_session_here_in_other_tabs_and_at_the_gateway(visi
     page = visitor.open("/journal")
     other = visitor.tab()
     other.open("/settings")
-    visitor.button("로그아웃").click()
+    page.get_by_test_id("stSidebar").get_by_role("button", name="로그아웃").click()
     expect(page.get_by_label("비밀번호", exact=True)).to_be_visible()
     expect(other.page.get_by_label("비밀번호", exact=True)).to_be_visible()
     assert visitor.cookie("maru_session") is None

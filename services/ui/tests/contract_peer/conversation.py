@@ -109,7 +109,7 @@ async def ask(
     return follow_stream(stream, request)
 
 
-def _evidence(user: str, question: str) -> list[Row]:
+def evidence(user: str, question: str) -> list[Row]:
     """The sentences that share a word with the question, best entry first."""
     words = {w.lower() for w in re.findall(r"[가-힣]{2,}|[A-Za-z]{4,}", question)}
     stems = {w[:2] if "가" <= w[0] <= "힣" else w[:5] for w in words}
@@ -127,7 +127,7 @@ def _evidence(user: str, question: str) -> list[Row]:
 
 async def _write(user: str, question: str, reply: Row, stream: Stream) -> None:
     await asyncio.sleep(WORLD.knobs.first_delay)
-    hits = _evidence(user, question)
+    hits = evidence(user, question)
     text = " ".join(f"{hit['quote'].strip()} [{n}]" for n, hit in enumerate(hits, 1))
     text = text or "기록에서 근거를 찾지 못했습니다. There is nothing about this in your entries."
     filler = [f"w{n}" for n in range(WORLD.knobs.answer_words - len(text.split()))] if "long" in question else []

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import RedirectResponse
 from identity import Strict, User, _user_row
 from pydantic import Field
-from shared.contracts.memory import Entry, EntryPage, EntryVersionText, InsightsOverview
+from shared.contracts.memory import Entry, EntryPage, EntryVersionText, InsightsOverview, SearchResult
 from state import WORLD, Refused, Row, Stream, new_id, now
 
 router = APIRouter()
@@ -301,3 +301,33 @@ async def overview(user: User, request: Request, tz: str = "UTC", space_id: str 
         "moods": [{"week": w, "label": label, "score": 0.7, "count": n} for (w, label), n in sorted(moods.items())],
         "days": [{"date": day, "count": n} for day, n in days.items()],
     }
+
+
+class Filters(Strict):
+    kind: str | None = None
+    topics: list[str] = Field(default_factory=list)
+    emotions: list[str] = Field(default_factory=list)
+    person_id: str | None = None
+
+
+class SearchWanted(Strict):
+    query: str = Field(min_length=1)
+    space_ids: list[str] = Field(default_factory=list)
+    filters: Filters = Field(default_factory=Filters)
+    limit: int = 10
+
+
+@router.post("/api/v1/search", response_model=SearchResult)
+async def search(wanted: SearchWanted, user: User) -> Row:
+    from conversation import evidence
+
+    hits = []
+    for hit in evidence(user, wanted.query)[: wanted.limit]:
+        row = hit["row"]
+        if wanted.filters.kind not in (None, row["kind"]):
+            continue
+        copied = {name: row[name] for name in ("version", "occurred_at", "kind", "space_id")}
+        place = {"entry_id": row["id"], "chunk_id": new_id(), "title": row["title"] or None, "score": 1.0}
+        text = {"text": hit["quote"], "start": hit["start"], "end": hit["start"] + len(hit["quote"])}
+        hits.append(copied | place | text)
+    return {"hits": hits}

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from shared.contracts.identity import Me
-from shared.contracts.memory import Entry, EntryPage, EntryVersionText, InsightsOverview
+from shared.contracts.memory import Entry, EntryPage, EntryVersionText, InsightsOverview, SearchResult
 
 from ui.core import when
 from ui.core.api import Api
@@ -85,6 +85,20 @@ def retry(api: Api, entry_id: str) -> None:
 
 def correct(api: Api, entry_id: str, fields: Mapping[str, Any]) -> None:
     api.call("PATCH", f"/api/v1/entries/{entry_id}/insights", body=fields)
+
+
+def search(api: Api, wanted: str, narrowed: EntryFilter, *, limit: int = 12) -> SearchResult:
+    """The passages nearest to these words, within the filters."""
+    filters = {
+        "kind": narrowed.kind,
+        "topics": [narrowed.topic] if narrowed.topic else [],
+        "emotions": [narrowed.emotion] if narrowed.emotion else [],
+        "person_id": narrowed.person_id,
+    }
+    body: dict[str, Any] = {"query": wanted, "limit": limit}
+    body |= {"filters": given} if (given := {name: value for name, value in filters.items() if value}) else {}
+    body |= {"space_ids": [narrowed.space_id]} if narrowed.space_id else {}
+    return SearchResult.model_validate(api.call("POST", "/api/v1/search", body=body))
 
 
 def begin_upload(api: Api, *, filename: str, content_type: str, size: int) -> Mapping[str, Any]:

@@ -39,15 +39,15 @@ def sessions() -> None:
 def _line(row: UiSession) -> str:
     here = f" :green-badge[{t('sessions.here')}]" if row.current else ""
     used = when.moment_name(row.last_used_at or row.created_at)
-    return f"**{plain(browser_name(row.user_agent or ''))}**{here}  \n:small[{t('sessions.used', at=plain(used))}]"
+    return f"**{plain(browser_name(row.user_agent or '') or t('sessions.unknown'))}**{here}  \n:small[{t('sessions.used', at=plain(used))}]"
 
 
 def browser_name(user_agent: str) -> str:
-    """A browser and its system in two words, as far as its own name tells."""
+    """A browser and its system in two words, as far as its own name tells; else nothing."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = _SYSTEMS.search(user_agent)
     words = [word for word in (browser, system.group().replace("Mac OS X", "macOS") if system else "") if word]
-    return " · ".join(words) or t("sessions.unknown")
+    return " · ".join(words)
 
 
 def _end_all() -> None:

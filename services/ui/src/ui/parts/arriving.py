@@ -23,9 +23,10 @@ _MARK = {
 def arriving(entries: Sequence[Entry]) -> dict[str, "Arrival"]:
     """Show a strip for every entry still in work; call `follow` with the result when the page is drawn."""
     waiting = [entry for entry in entries if entry.status == "processing"]
+    place = st.container(key="arrivals")
     if not waiting:
         return {}
-    with st.container(key="arriving", gap="small"):
+    with place, st.container(key="arriving", gap="small"):
         st.markdown(f"**{t('arriving.title')}**")
         return {str(entry.id): Arrival(entry) for entry in waiting[:8]}
 
@@ -73,7 +74,11 @@ def follow(arrivals: dict[str, Arrival]) -> None:
 
 
 def say() -> None:
-    """Announce what happened before this run began."""
+    """Announce what happened before this run began.
+
+    The place is taken in every run: what comes and goes above other elements would show them twice while a run lasts.
+    """
     said = st.session_state.pop("said", None)
-    if said:
-        announce(said, key="said")
+    with st.container(key="said"):
+        if said:
+            announce(said, key="said")

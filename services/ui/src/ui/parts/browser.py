@@ -42,7 +42,8 @@ def session_command(command: Mapping[str, str]) -> str | None:
 
 def watch_session() -> None:
     """Load this tab anew when another one signs in or out."""
-    _component("session")(key="session-watch", data={})
+    with st.container(key="session-slot"):
+        _component("session")(key="session-watch", data={})
 
 
 def announce(text: str, *, key: str) -> None:

@@ -13,7 +13,7 @@ from ui.parts.browser import cards
 from ui.parts.circle import Circle
 from ui.parts.words import shortened
 
-_ICONS = {"note": "edit_note", "photo": "image", "audio": "graphic_eq", "document": "description"}
+KIND_ICONS = {"note": "edit_note", "photo": "image", "audio": "graphic_eq", "document": "description"}
 _TONES = {
     "joy": "warm", "gratitude": "warm", "love": "warm", "pride": "warm", "hope": "green", "calm": "green",
     "surprise": "blue", "sadness": "blue", "loneliness": "blue", "regret": "blue", "tiredness": "plain",
@@ -72,7 +72,7 @@ def entry_card(entry: Entry, around: Circle, look: str = "list") -> dict[str, An
         "id": str(entry.id),
         "href": nav.address("entry", id=entry.id),
         "title": title,
-        "icon": _ICONS.get(entry.kind),
+        "icon": KIND_ICONS.get(entry.kind),
         "text": text if text != title else "",
         "meta": when.day_name(when.local(at).date()) if look == "gallery" else when.clock(at),
         "badges": badges(entry, around),

@@ -10,11 +10,11 @@ from ui.core import memory, session, when
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
+from ui.parts.cards import KIND_ICONS
 from ui.parts.circle import Circle
 from ui.parts.uploads import Files, choose_files
 
 _KINDS = ("note", "photo", "audio", "document")
-_KIND_ICONS = {"note": "edit_note", "photo": "image", "audio": "graphic_eq", "document": "description"}
 
 
 def compose(around: Circle) -> None:
@@ -28,7 +28,7 @@ def compose(around: Circle) -> None:
             default="note",
             required=True,
             wrap=True,
-            format_func=lambda name: f":material/{_KIND_ICONS[name]}: {t(f'kind.{name}')}",
+            format_func=lambda name: f":material/{KIND_ICONS[name]}: {t(f'kind.{name}')}",
             label_visibility="collapsed",
             key=f"kind-{key}",
         )

@@ -17,6 +17,7 @@ from ui.parts.circle import Circle, circle
 from ui.parts.compose import compose
 from ui.parts.filters import filters
 from ui.parts.patterns import patterns
+from ui.parts.search import results, search_box
 
 _VIEWS = {"timeline": "view_agenda", "calendar": "calendar_month", "gallery": "photo_library", "patterns": "insights"}
 _PAGE = 12
@@ -51,7 +52,10 @@ def _written(around: Circle) -> dict[str, Arrival]:
             args=("view",),
         )
         narrowed = filters(around)
-    if view == "calendar":
+    wanted = search_box()
+    if wanted:
+        results(wanted, narrowed)
+    elif view == "calendar":
         month_view(narrowed, around)
     elif view == "gallery":
         _gallery(narrowed, around)
