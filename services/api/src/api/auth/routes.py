@@ -145,13 +145,13 @@ async def health() -> schemas.ProviderHealth:
 
 
 @token_router.post("/token")
-async def grant(body: schemas.TokenGrant, request: Request, provider: Provider, guard: Guard) -> dict[str, Any]:
+async def grant(body: schemas.TokenGrant, request: Request, provider: Provider, guard: Guard) -> schemas.GrantedSession:
     """Sign in or refresh, under the path that earlier clients know, with whichever provider is configured."""
     if body.grant_type == "refresh_token" or (body.grant_type is None and body.refresh_token is not None):
-        return _answer(await provider.exchange(_refresh_token(body)))
+        return schemas.GrantedSession(**_answer(await provider.exchange(_refresh_token(body))))
     email, password = _credentials(body)
     async with guard.attempt(request, email):
-        return _answer(await provider.sign_in(email, password))
+        return schemas.GrantedSession(**_answer(await provider.sign_in(email, password)))
 
 
 def session(signed_in: SignedIn) -> schemas.Session:

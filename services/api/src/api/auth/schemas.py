@@ -99,6 +99,17 @@ class Session(BaseModel):
     user: AuthUser
 
 
+class GrantedSession(BaseModel):
+    """A sign-in with whichever provider; `user` is that provider's user object."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the scheme's name
+    expires_in: int
+    expires_at: int
+    refresh_token: str
+    user: dict[str, Any]
+
+
 class Jwk(BaseModel):
     """A public key."""
 
