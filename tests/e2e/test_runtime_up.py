@@ -74,8 +74,13 @@ def test_everything_starts_is_found_again_and_ends_on_ctrl_c(new_product: NewPro
     ):
         assert any(row.startswith(line) for row in said.splitlines()), line
     for service in ("api", "ingest", "inference"):
-        assert httpx.get(f"http://127.0.0.1:{product.ports[service]}/health/ready", trust_env=False).status_code == 200
-    assert httpx.get(product.ui, trust_env=False).status_code == 200
+        assert (
+            httpx.get(
+                f"http://127.0.0.1:{product.ports[service]}/health/ready", trust_env=False, timeout=30
+            ).status_code
+            == 200
+        )
+    assert httpx.get(product.ui, trust_env=False, timeout=30).status_code == 200
     with signed_in(product.api) as client:
         entry_id = write_and_wait(client, "강가를 걸었다. We walked along the river.")
         began = time.monotonic()
@@ -110,7 +115,7 @@ def test_a_second_start_on_the_same_home_is_refused(new_product: NewProduct) -> 
     first, second = new_product(), new_product()
     first.start()
     assert f"already runs on {first.home} (process {first.process.pid})" in refused(second)
-    assert httpx.get(f"{first.api}/health", trust_env=False).status_code == 200
+    assert httpx.get(f"{first.api}/health", trust_env=False, timeout=30).status_code == 200
 
 
 def test_a_busy_port_is_named_with_the_variable_that_moves_it(new_product: NewProduct) -> None:
@@ -193,7 +198,7 @@ def test_the_web_app_comes_back_when_it_was_killed_and_knows_no_secret(new_produ
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False).status_code == 200
+        return httpx.get(url, trust_env=False, timeout=30).status_code == 200
     except httpx.TransportError:
         return False
 

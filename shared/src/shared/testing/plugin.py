@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from shared.testing.postgres import RoleUrls, SharedPostgres
 
 
+def pytest_configure() -> None:
+    """Property tests say nothing about time: the machine that runs them is shared."""
+    from hypothesis import settings
+
+    settings.register_profile("maru", deadline=None)
+    settings.load_profile("maru")
+
+
 @pytest.fixture(scope="session")
 def shared_postgres() -> Generator[SharedPostgres]:
     """The server of this run."""
