@@ -40,7 +40,6 @@ async def open_with(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[O
     from ingest.handlers import FACTS
     from ingest.main import Engines as IngestEngines
     from ingest.main import build_app as build_ingest
-    from shared.llm import Models
     from shared.settings import StorageSettings
     from shared.storage import open_folder
     from shared.streams import StreamHub
@@ -65,7 +64,7 @@ async def open_with(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[O
                 hub=parts.hub,
                 vectors=vectors,
                 storage=parts.storage,
-                models=models or Models(),
+                models=models,
                 morphology=morphology or PlainMorphology(),
             )
             return await stack.enter_async_context(

@@ -69,7 +69,8 @@ def open_envelope(raw: bytes) -> Push:
         data = json.loads(base64.b64decode(message["data"], validate=True))
     except (KeyError, TypeError, AttributeError, ValueError, binascii.Error, RecursionError) as error:
         raise MessageMalformed(f"not a push envelope: {type(error).__name__}") from error
-    if not isinstance(message_id, str) or not 0 < len(message_id) <= 200 or not isinstance(data, dict):
+    named = isinstance(message_id, str) and 0 < len(message_id) <= 200 and message_id.isprintable()
+    if not named or not isinstance(data, dict):
         raise MessageMalformed("not a push envelope: no message id, or data that is no object")
     return Push(message_id, data)
 

@@ -19,6 +19,6 @@ async def park(connection: Connection, consumer: str, topic: str, why: str, raw:
         new_id(),
         consumer,
         topic,
-        why[:1000],
+        why[:1000].replace("\x00", "�"),
         raw[:_KEPT].decode(errors="replace").replace("\x00", "�"),
     )
