@@ -126,9 +126,7 @@ def _engine(block: int) -> list[float]:
         words = engine.Query.Nearest(engine.SparseVector(sparse.indices, sparse.values), using="lexical")
         meaning = engine.Query.Nearest(dense, using="dense")
         prefetches = [engine.Prefetch(limit=100, query=query, filter=only) for query in (words, meaning)]
-        fused = (
-            engine.Query.Fusion(engine.Fusion.Rrf(k=60)) if hasattr(engine.Query, "Fusion") else engine.Fusion.Rrf(k=60)
-        )
+        fused = engine.Fusion.Rrf(k=60)
         found = shard.query(engine.QueryRequest(limit=10, query=fused, prefetches=prefetches, with_payload=True))
         if number >= 5:
             times.append((time.perf_counter() - started) * 1000)
