@@ -10,7 +10,8 @@ from pathlib import Path
 from ingest.sandbox_seccomp import seal
 
 _MIB = 1024 * 1024
-_NOBODY = 65534
+# Nobody else's: what usually runs as `nobody` (65534) may be our own Postgres.
+_NOBODY = 65531
 # What is left for saying that memory ran out.
 _LAST_WORDS = 48 * _MIB
 _PR_SET_PDEATHSIG = 1
@@ -77,8 +78,10 @@ def _make_first_victim() -> None:
 
 
 def _leave_file_system(empty_folder: int) -> None:
-    """As root: move into a folder that no longer exists and become nobody. A service that is not root keeps its own rights, which is why
-    an image runs as a user who owns nothing."""
+    """As root: move into a folder that no longer exists and become a user who owns nothing.
+
+    A service that is not root keeps its rights to files; the filter on system calls then lets none be opened.
+    """
     if os.geteuid() != 0:
         return
     try:

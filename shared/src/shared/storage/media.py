@@ -1,5 +1,6 @@
 """Which files are taken, and how the first bytes tell whether a file is what it says. Pure."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,16 +109,25 @@ _ISO_BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "heif"),
     **dict.fromkeys((b"avif", b"avis"), "avif"),
 }
+# Control, unassigned, private and surrogate code points.
+_NO_TEXT = frozenset({"Cc", "Cn", "Co", "Cs"})
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\x1b\x08\x0b\x1a")
+
+
+def utf16_without_mark(sample: bytes) -> str | None:
+    """`utf-16-le` or `utf-16-be` for what reads as that, None otherwise. Zeros lie on one side of each pair; Korean has them in its blanks alone."""
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    encoding = "utf-16-be" if even > odd else "utf-16-le"
+    text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")
+    strange = sum(1 for character in text if unicodedata.category(character) in _NO_TEXT and character not in "\t\n\r")
+    one_sided = min(even, odd) * 3 <= max(even, odd) and (even + odd) * 50 > len(sample)
+    return encoding if one_sided and strange * 50 <= len(text) else None
 
 
 def _may_be_text(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         return True
-    zeros = head.count(0)
-    if zeros:
-        # UTF-16 without a mark: zeros, but on one side of each pair only; Korean has them in its blanks alone.
-        even, odd = head[::2].count(0), head[1::2].count(0)
-        return zeros * 50 > len(head) and min(even, odd) * 3 <= max(even, odd)
+    if 0 in head:
+        return utf16_without_mark(head) is not None
     controls = sum(1 for byte in head if byte < 0x20 and byte not in _TEXT_CONTROLS)
     return controls <= 2 + len(head) / 100

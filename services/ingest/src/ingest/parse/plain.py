@@ -2,8 +2,9 @@
 
 import codecs
 import re
-import unicodedata
 from typing import BinaryIO
+
+from shared.storage.media import utf16_without_mark
 
 from ingest.parse.document import ParsedDocument
 from ingest.parse.errors import FileOversized, FileTypeMismatch
@@ -45,7 +46,7 @@ def decode(data: bytes, hint: str | None = None) -> tuple[str, str]:
     except (UnicodeDecodeError, LookupError):
         # One bad byte in a long text does not make it something else.
         text = data.decode(encoding, "replace")
-        if text.count("\ufffd") * 100 > len(text):
+        if text.count("\ufffd") > 2 + len(text) / 100:
             raise FileTypeMismatch("The file is not text in any known encoding. Save it as UTF-8.") from None
     if len(_CONTROLS.findall(text[:_SAMPLE])) > 2 + len(text[:_SAMPLE]) / 100:
         raise FileTypeMismatch("The file is not text: it is full of control characters.")
@@ -72,15 +73,8 @@ def _guessed(data: bytes, hint: str | None) -> str:
 
 
 def _utf16_side(sample: bytes) -> str:
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    encoding = "utf-16-be" if even > odd else "utf-16-le"
-    text = sample[: len(sample) // 2 * 2].decode(encoding, "replace")
-    odd_ones = sum(
-        1
-        for character in text
-        if unicodedata.category(character) in {"Cc", "Cn", "Co", "Cs"} and character not in "\t\r\n"
-    )
-    if min(even, odd) * 3 > max(even, odd) or odd_ones * 50 > len(text):
+    encoding = utf16_without_mark(sample)
+    if encoding is None:
         raise FileTypeMismatch("The file is not text. Upload the document itself.")
     return encoding
 
