@@ -91,6 +91,7 @@ def web_app_variables(env: Mapping[str, str], variables: Mapping[str, str]) -> d
         "TZ",
         "TMPDIR",
         "VIRTUAL_ENV",
+        "PYTHONPATH",
         "SSL_CERT_FILE",
         "MARU_PUBLIC_API_URL",
         "MARU_STORAGE_ORIGINS",

@@ -44,6 +44,7 @@ class ServiceServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             lifespan="on",
             ws="none",
             timeout_keep_alive=_KEPT_ALIVE_S,
