@@ -21,7 +21,7 @@ from shared.errors import Problem
 from shared.storage.media import DOCX, HTML, MARKDOWN, PDF, TEXT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-LIMITS = SandboxLimits(memory_mib=300, cpu_s=4, wall_s=8)
+LIMITS = SandboxLimits(memory_mib=300, cpu_s=4, wall_s=60)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -97,7 +97,7 @@ def signal_self():
     import signal
     signal.raise_signal(signal.SIGKILL)
 """
-QUICK = SandboxLimits(memory_mib=200, cpu_s=1, wall_s=2, result_mib=16)
+QUICK = SandboxLimits(memory_mib=200, cpu_s=1, wall_s=30, result_mib=16)
 
 
 @pytest.fixture(scope="module")
@@ -151,14 +151,14 @@ async def test_no_secret_is_in_reach(sandbox: Sandbox, file: Path) -> None:
 @pytest.mark.parametrize("job", ["eat", "eat_small", "kill_self"])
 async def test_memory_runs_out_with_a_code(sandbox: Sandbox, file: Path, job: str) -> None:
     with pytest.raises(ParseOutOfMemory) as refused:
-        await sandbox.run(job, file, limits=SandboxLimits(memory_mib=100, cpu_s=10, wall_s=20))
+        await sandbox.run(job, file, limits=SandboxLimits(memory_mib=100, cpu_s=20, wall_s=60))
     assert refused.value.code == "parse_out_of_memory"
 
 
-@pytest.mark.parametrize("job", ["spin", "sleep"])
-async def test_time_runs_out_with_a_code(sandbox: Sandbox, file: Path, job: str) -> None:
+@pytest.mark.parametrize(("job", "limits"), [("spin", QUICK), ("sleep", SandboxLimits(wall_s=0.5))])
+async def test_time_runs_out_with_a_code(sandbox: Sandbox, file: Path, job: str, limits: SandboxLimits) -> None:
     with pytest.raises(ParseTimedOut) as refused:
-        await sandbox.run(job, file)
+        await sandbox.run(job, file, limits=limits)
     assert refused.value.code == "parse_timeout"
 
 
