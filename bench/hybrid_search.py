@@ -10,7 +10,9 @@ import time
 from array import array
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 from shared.text.sparse import SparseVector
@@ -115,7 +117,7 @@ async def _ours(block: int) -> list[float]:
 
 def _engine(block: int) -> list[float]:
     """The least that finds the same kind of thing: two prefetches, one fusion, one filter."""
-    import qdrant_edge as engine
+    engine: Any = import_module("qdrant_edge")
 
     index = EdgeIndex(_FOLDER, _DENSE)
     shard = engine.EdgeShard.load(str(_FOLDER / index.collection))
