@@ -36,7 +36,7 @@ def test_a_note_is_kept_once_and_its_insights_arrive_step_by_step(visit: Any, st
     stack.control(step_delay=0.4)
     visitor = visit(someone)
     page = visitor.open("/journal")
-    page.locator(".st-key-compose textarea").fill("아이가 처음 자전거를 탔다. 정말 기뻤다.")
+    page.locator(".st-key-compose textarea:visible").fill("아이가 처음 자전거를 탔다. 정말 기뻤다.")
     visitor.button("남기기").click()
     steps = page.locator(".st-key-arriving")
     expect(steps).to_contain_text("읽기")
@@ -45,7 +45,7 @@ def test_a_note_is_kept_once_and_its_insights_arrive_step_by_step(visit: Any, st
     card = page.locator("a.maru-card").first
     expect(card).to_contain_text("기쁨")
     expect(page.locator("#maru-live")).to_contain_text("다 읽었습니다")
-    expect(page.locator(".st-key-compose textarea")).to_have_value("")
+    expect(page.locator(".st-key-compose textarea:visible")).to_have_value("")
     assert len(_entries(someone)) == 1
 
 
@@ -53,7 +53,7 @@ def test_the_composer_stays_usable_while_an_entry_is_read(visit: Any, stack: Any
     stack.control(step_delay=0.8)
     visitor = visit(someone)
     page = visitor.open("/journal")
-    box = page.locator(".st-key-compose textarea")
+    box = page.locator(".st-key-compose textarea:visible")
     box.fill("첫 번째.")
     visitor.button("남기기").click()
     expect(page.locator(".st-key-arriving")).to_be_visible()
@@ -78,7 +78,7 @@ def test_a_photo_goes_straight_to_storage_and_shows_in_the_gallery(visit: Any, s
     page.get_by_role("radio", name="사진").first.click()
     page.locator('input[type="file"]').set_input_files(_png(tmp_path / "마당.png"))
     expect(page.get_by_text("준비됨")).to_be_visible()
-    page.locator(".st-key-compose textarea").fill("마당의 가을")
+    page.locator(".st-key-compose textarea:visible").fill("마당의 가을")
     visitor.button("남기기").click()
     visitor.settle()
     page.get_by_role("radio", name="사진첩").click()

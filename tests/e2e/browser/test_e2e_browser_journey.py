@@ -36,9 +36,9 @@ def _pdf(path: Path) -> Path:
 
 
 def _write(page: Page, text: str) -> None:
-    page.locator(".st-key-compose textarea").fill(text)
+    page.locator(".st-key-compose textarea:visible").fill(text)
     page.get_by_role("button", name="남기기").click()
-    expect(page.locator(".st-key-compose textarea")).to_have_value("", timeout=_LONG)
+    expect(page.locator(".st-key-compose textarea:visible")).to_have_value("", timeout=_LONG)
 
 
 def _attach(page: Page, kind: str, path: Path, text: str) -> None:

@@ -18,8 +18,11 @@ _KINDS = ("note", "photo", "audio", "document")
 
 
 def compose(around: Circle) -> None:
-    """The card in which an entry is written; every widget carries the draft's key, so a saved draft leaves it empty."""
+    """The card in which an entry is written; `draft` names what is being written until it is kept."""
     key = st.session_state.setdefault("draft", uuid.uuid4().hex)
+    if st.session_state.pop("compose-clear", False):
+        # Emptied here, not by new keys: a widget whose key goes stays visible for as long as the run lasts.
+        st.session_state.update({"compose-body": "", "compose-title": "", "compose-when": None})
     with st.container(border=True, key="compose"):
         st.markdown(f"## {t('compose.title')}", anchors=False)
         kind = st.segmented_control(
@@ -30,13 +33,13 @@ def compose(around: Circle) -> None:
             wrap=True,
             format_func=lambda name: f":material/{KIND_ICONS[name]}: {t(f'kind.{name}')}",
             label_visibility="collapsed",
-            key=f"kind-{key}",
+            key="compose-kind",
         )
         body = st.text_area(
             t(f"compose.label.{kind}"),
             placeholder=t(f"compose.placeholder.{kind}"),
             label_visibility="collapsed",
-            key=f"body-{key}",
+            key="compose-body",
             height=112,
         )
         files = choose_files(str(kind), key=f"files-{kind}-{key}") if kind != "note" else Files((), 0)
@@ -45,31 +48,31 @@ def compose(around: Circle) -> None:
 
 
 def _details(around: Circle, kind: str, body: str, files: Files, key: str) -> memory.Draft:
-    with st.expander(t("compose.details"), icon=":material/tune:", key=f"details-{key}"):
-        title = st.text_input(t("compose.entry_title"), key=f"title-{key}", max_chars=200)
+    with st.expander(t("compose.details"), icon=":material/tune:", key="compose-details"):
+        title = st.text_input(t("compose.entry_title"), key="compose-title", max_chars=200)
         left, right = st.columns(2)
         with left:
-            space = _choose_space(around, key)
+            space = _choose_space(around)
         with right:
-            person = _choose_person(around, space, key)
+            person = _choose_person(around, space)
         at = st.datetime_input(
-            t("compose.when"), value=None, key=f"when-{key}", help=None, format="YYYY/MM/DD", max_value=None
+            t("compose.when"), value=None, key="compose-when", help=None, format="YYYY/MM/DD", max_value=None
         )
     return memory.Draft(
         kind, body.strip(), key, (title or "").strip(), str(space), str(person or ""), _here(at), files.ready
     )
 
 
-def _choose_space(around: Circle, key: str) -> UUID:
+def _choose_space(around: Circle) -> UUID:
     mine = around.me.personal_space_id
     names = {space.id: t("space.personal") if space.id == mine else space.name for space in around.writable}
     ids = list(names)
     index = ids.index(mine) if mine in names else 0
-    chosen = st.selectbox(t("compose.space"), ids, index=index, format_func=names.__getitem__, key=f"space-{key}")
+    chosen = st.selectbox(t("compose.space"), ids, index=index, format_func=names.__getitem__, key="compose-space")
     return chosen or mine
 
 
-def _choose_person(around: Circle, space_id: UUID, key: str) -> UUID | None:
+def _choose_person(around: Circle, space_id: UUID) -> UUID | None:
     names = {person.id: person.name for person in around.people if person.space_id == space_id}
     return st.selectbox(
         t("compose.person"),
@@ -77,7 +80,7 @@ def _choose_person(around: Circle, space_id: UUID, key: str) -> UUID | None:
         index=None,
         placeholder=t("compose.nobody"),
         format_func=names.__getitem__,
-        key=f"person-{key}-{space_id}",
+        key=f"compose-person-{space_id}",
     )
 
 
@@ -87,7 +90,7 @@ def _here(at: datetime | None) -> datetime | None:
 
 
 def _save(draft: memory.Draft, files: Files) -> None:
-    if not st.button(t("compose.save"), type="primary", icon=":material/check:", key=f"save-{draft.key}"):
+    if not st.button(t("compose.save"), type="primary", icon=":material/check:", key="compose-save"):
         return
     if files.waiting:
         st.warning(t("compose.still_sending", count=files.waiting), icon=":material/hourglass_top:")
@@ -106,5 +109,6 @@ def _write(draft: memory.Draft) -> None:
         show(problem, key="compose", retry=False)
         return
     st.session_state["draft"] = uuid.uuid4().hex
+    st.session_state["compose-clear"] = True
     st.session_state["said"] = t("compose.saved")
     st.rerun()
