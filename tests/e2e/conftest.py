@@ -30,11 +30,11 @@ class Product:
     process: subprocess.Popen[bytes] | None = None
 
     @property
-    def api(self) -> str:
+    def api_url(self) -> str:
         return f"http://127.0.0.1:{self.ports['api']}"
 
     @property
-    def ui(self) -> str:
+    def ui_url(self) -> str:
         return f"http://127.0.0.1:{self.ports['ui']}"
 
     @property
@@ -96,7 +96,7 @@ class Product:
         )
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.api, timeout=30, trust_env=False)
+        return httpx.AsyncClient(base_url=self.api_url, timeout=30, trust_env=False)
 
 
 def free_ports(number: int) -> list[int]:
@@ -131,15 +131,7 @@ def new_product(tmp_path: Path) -> Generator[NewProduct]:
 
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Generator[Product]:
-    """One running product without the web app, shared by tests that only use it."""
-    shared = Product(tmp_path_factory.mktemp("product") / "home").start()
-    yield shared
-    end(shared)
-
-
-@pytest.fixture(scope="session")
-def product_with_ui(tmp_path_factory: pytest.TempPathFactory) -> Generator[Product]:
-    """One running product with its web app."""
+    """One running product, web app included, shared by tests that only use it."""
     shared = Product(tmp_path_factory.mktemp("product") / "home", flags=("--ui",)).start()
     yield shared
     end(shared)

@@ -19,7 +19,7 @@ PASSWORD = "a long enough phrase for tests"
 def sign_in(product: Any, email: str) -> httpx.Response:
     credentials = {"email": email, "password": PASSWORD}
     return httpx.post(
-        f"{product.api}/auth/v1/token", params={"grant_type": "password"}, json=credentials, trust_env=False
+        f"{product.api_url}/auth/v1/token", params={"grant_type": "password"}, json=credentials, trust_env=False
     )
 
 
@@ -29,7 +29,7 @@ def test_an_administrator_is_made_beside_a_running_product(product: Any) -> None
     assert made.returncode == 0, made.stderr
     token = sign_in(product, email).json()["access_token"]
     me = httpx.get(
-        f"{product.api}/api/v1/me", headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=30
+        f"{product.api_url}/api/v1/me", headers={"authorization": f"Bearer {token}"}, trust_env=False, timeout=30
     ).json()
     assert me["user"]["is_admin"] is True
 
@@ -78,7 +78,7 @@ def test_dead_letters_are_listed_by_the_doctor_too_and_tried_again(product: Any)
 def test_reindexing_makes_every_entry_found_again(product: Any) -> None:
     from shared.testing.waiting import eventually_sync
 
-    with httpx.Client(base_url=product.api, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=product.api_url, trust_env=False, timeout=30) as client:
         answer = client.post(
             "/auth/v1/signup", json={"email": f"{uuid4().hex[:10]}@maru.example", "password": PASSWORD}
         )

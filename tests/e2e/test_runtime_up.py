@@ -80,8 +80,8 @@ def test_everything_starts_is_found_again_and_ends_on_ctrl_c(new_product: NewPro
             ).status_code
             == 200
         )
-    assert httpx.get(product.ui, trust_env=False, timeout=30).status_code == 200
-    with signed_in(product.api) as client:
+    assert httpx.get(product.ui_url, trust_env=False, timeout=30).status_code == 200
+    with signed_in(product.api_url) as client:
         entry_id = write_and_wait(client, "강가를 걸었다. We walked along the river.")
         began = time.monotonic()
         assert product.stop() == 0
@@ -115,7 +115,7 @@ def test_a_second_start_on_the_same_home_is_refused(new_product: NewProduct) -> 
     first, second = new_product(), new_product()
     first.start()
     assert f"already runs on {first.home} (process {first.process.pid})" in refused(second)
-    assert httpx.get(f"{first.api}/health", trust_env=False, timeout=30).status_code == 200
+    assert httpx.get(f"{first.api_url}/health", trust_env=False, timeout=30).status_code == 200
 
 
 def test_a_busy_port_is_named_with_the_variable_that_moves_it(new_product: NewProduct) -> None:
@@ -175,7 +175,7 @@ def test_a_database_of_a_newer_release_is_refused(new_product: NewProduct) -> No
 def test_the_database_comes_back_when_it_was_killed(new_product: NewProduct) -> None:
     product = new_product()
     product.start()
-    with signed_in(product.api) as client:
+    with signed_in(product.api_url) as client:
         before = write_and_wait(client, "before the database was killed")
         server = EmbeddedPostgres(product.home)
         for pid in strays.running(server.cluster):
@@ -193,7 +193,7 @@ def test_the_web_app_comes_back_when_it_was_killed_and_knows_no_secret(new_produ
     for secret in ("R2_SECRET_KEY", "DATABASE_URL", "SIGNING_KEY", "SESSION_KEY", "FILES_KEY"):
         assert secret not in environment
     os.kill(pid, signal.SIGKILL)
-    eventually_sync(lambda: int(pid_file.read_text()) != pid and answers(product.ui), within=30)
+    eventually_sync(lambda: int(pid_file.read_text()) != pid and answers(product.ui_url), within=30)
 
 
 def answers(url: str) -> bool:
@@ -231,7 +231,7 @@ def test_a_service_starts_alone_beside_the_running_engines(new_product: NewProdu
         base = f"http://127.0.0.1:{port}"
         eventually_sync(lambda: answers(f"{base}/health"), within=30)
         with (
-            signed_in(product.api) as client,
+            signed_in(product.api_url) as client,
             httpx.Client(base_url=base, headers=client.headers, timeout=30, trust_env=False) as twin,
         ):
             entry_id = str(

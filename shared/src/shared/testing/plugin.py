@@ -19,6 +19,13 @@ def pytest_configure() -> None:
     settings.load_profile("maru")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole products and browsers are many processes each: of these one test runs at a time, beside all the others."""
+    for item in items:
+        if item.get_closest_marker("serial") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("product"))
+
+
 @pytest.fixture(scope="session")
 def shared_postgres() -> Generator[SharedPostgres]:
     """The server of this run."""
