@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -50,17 +51,18 @@ class _Standing:
 class Standings:
     """What was lately known about sessions, so that not every request has to ask the database."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._known: OrderedDict[tuple[UUID, str | None], _Standing] = OrderedDict()
 
     def get(self, claims: AccessClaims) -> Principal | None:
         """The principal, if it was looked up within the last seconds."""
         standing = self._known.get((claims.user_id, claims.session_id))
-        return standing.principal if standing is not None and standing.until > time.monotonic() else None
+        return standing.principal if standing is not None and standing.until > self._clock() else None
 
     def put(self, claims: AccessClaims, principal: Principal) -> None:
         """Remember it for some seconds."""
-        self._known[claims.user_id, claims.session_id] = _Standing(principal, time.monotonic() + STANDING_LIFETIME_S)
+        self._known[claims.user_id, claims.session_id] = _Standing(principal, self._clock() + STANDING_LIFETIME_S)
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
 

@@ -8,6 +8,8 @@ import secrets
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared.settings import SettingMissing
+
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -15,7 +17,7 @@ ACCESS_TOKEN_LIFETIME_S = 3600
 REFRESH_TOKEN_DAYS = 30
 
 
-class SigningKeyInvalid(ValueError):
+class SigningKeyInvalid(SettingMissing):
     """`MARU_AUTH_SIGNING_KEY` is no P-256 private key in PEM."""
 
     def __init__(self) -> None:
@@ -28,6 +30,9 @@ class TokenSigner:
     """Signs access tokens with one key; it is read at the first use, because reading it loads cryptography."""
 
     def __init__(self, pem: str, *, issuer: str, audience: str) -> None:
+        # More is checked at the first use; this much keeps a mistyped setting from surviving the start.
+        if "PRIVATE KEY-----" not in pem:
+            raise SigningKeyInvalid
         self._pem = pem
         self._issuer = issuer
         self._audience = audience

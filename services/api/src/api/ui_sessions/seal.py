@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from shared.settings import SettingMissing
 
 from api.http.identity import SignedIn
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 
-class SessionKeyInvalid(ValueError):
+class SessionKeyInvalid(SettingMissing):
     """`MARU_SESSION_KEY` is not a Fernet key."""
 
     def __init__(self) -> None:
@@ -29,7 +32,10 @@ class Seal:
     """Encrypts with the first key and opens with any, so that keys can be rotated."""
 
     def __init__(self, keys: str) -> None:
-        self._keys = keys
+        self._keys = [key.strip() for key in keys.split(",")]
+        # Checked by hand, because cryptography is loaded only when something is sealed.
+        if not all(_is_fernet_key(key) for key in self._keys):
+            raise SessionKeyInvalid
 
     def close(self, signed_in: SignedIn) -> bytes:
         """The tokens, sealed."""
@@ -55,7 +61,11 @@ class Seal:
     def _fernet(self) -> MultiFernet:
         from cryptography.fernet import Fernet, MultiFernet
 
-        try:
-            return MultiFernet([Fernet(key.strip()) for key in self._keys.split(",")])
-        except ValueError as broken:
-            raise SessionKeyInvalid from broken
+        return MultiFernet([Fernet(key) for key in self._keys])
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, altchars=b"-_", validate=True)) == 32
+    except ValueError:
+        return False
