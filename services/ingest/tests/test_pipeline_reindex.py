@@ -50,4 +50,5 @@ async def test_a_fresh_index_is_filled_from_the_database(
     assert {hit["entry_id"] for hit in after} == {entry["id"] for entry in saved}
     narrowed = await memory.hits(jiwoo, "harvest report", filters={"topics": ["autumn fair"]})
     assert [hit["entry_id"] for hit in narrowed] == [saved[0]["id"]]
-    assert all((await memory.entry(jiwoo, entry["id"]))["status"] == "ready" for entry in saved)
+    for entry in saved:
+        assert (await memory.entry(jiwoo, entry["id"]))["status"] == "ready"
