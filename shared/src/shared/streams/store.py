@@ -50,17 +50,25 @@ async def append_numbered(
     """
     cancel = await connection.fetchval(
         """
-        UPDATE streams SET last_seq = greatest(last_seq, $2), lease_expires_at = now() + make_interval(secs => $3)
-        WHERE id = $1 AND status = 'running' RETURNING cancel_requested
+        WITH alive AS (
+          UPDATE streams SET last_seq = greatest(last_seq, $2), lease_expires_at = now() + make_interval(secs => $3)
+          WHERE id = $1 AND status = 'running' RETURNING cancel_requested
+        ), kept AS (
+          -- A commit whose answer was lost is tried again.
+          INSERT INTO stream_events (stream_id, seq, type, data)
+          SELECT $1, e.seq, e.type, e.data FROM alive, unnest($4::bigint[], $5::text[], $6::jsonb[]) AS e (seq, type, data)
+          ON CONFLICT DO NOTHING
+        )
+        SELECT cancel_requested FROM alive
         """,
         stream_id,
         events[-1].seq if events else 0,
         lease_s,
+        [event.seq for event in events],
+        [event.type for event in events],
+        [event.data for event in events],
     )
-    if cancel is None:
-        return True
-    await _insert(connection, stream_id, events)
-    return bool(cancel)
+    return cancel is None or bool(cancel)
 
 
 async def append(connection: Connection, stream_id: UUID, type_: str, data: dict[str, object]) -> StreamEvent | None:
@@ -146,7 +154,6 @@ async def lock_abandoned(connection: Connection, stream_id: UUID) -> bool:
 async def _insert(connection: Connection, stream_id: UUID, events: Sequence[StreamEvent]) -> None:
     if events:
         await connection.executemany(
-            # A commit whose answer was lost is tried again.
-            "INSERT INTO stream_events (stream_id, seq, type, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            "INSERT INTO stream_events (stream_id, seq, type, data) VALUES ($1, $2, $3, $4)",
             [(stream_id, event.seq, event.type, event.data) for event in events],
         )

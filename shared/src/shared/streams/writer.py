@@ -20,9 +20,9 @@ Transaction = Callable[[], AbstractAsyncContextManager["Connection"]]
 
 log = logging.getLogger(__name__)
 
-_FLUSH_S = 0.03
+_FLUSH_S = 0.04
 # With many streams at once each is stored in larger batches, so that storing does not take the time that handing out needs.
-_FLUSH_EACH_S = 0.002
+_FLUSH_EACH_S = 0.005
 
 
 class StreamWriter:
