@@ -123,10 +123,17 @@ async def test_more_sessions_than_are_remembered_are_all_admitted() -> None:
     assert standings.get(AccessClaims(person, "", "5999", 0)) is None
 
 
-@pytest.mark.parametrize(("name", "value", "error"), [
-    ("MARU_SESSION_KEY", "too short", SessionKeyInvalid), ("MARU_SESSION_KEY", "가" * 44, SessionKeyInvalid),
-    ("MARU_SESSION_KEY", "", SettingMissing), ("MARU_AUTH_SIGNING_KEY", public_key_pem(), SigningKeyInvalid), ("MARU_AUTH_SIGNING_KEY", "", SettingMissing),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("MARU_SESSION_KEY", "too short", SessionKeyInvalid),
+        ("MARU_SESSION_KEY", "가" * 44, SessionKeyInvalid),
+        ("MARU_SESSION_KEY", "", SettingMissing),
+        ("MARU_AUTH_SIGNING_KEY", public_key_pem(), SigningKeyInvalid),
+        ("MARU_AUTH_SIGNING_KEY", "", SettingMissing),
+    ],
+    ids=["short", "not base64", "no session key", "public", "no signing key"],
+)
 def test_a_missing_or_mistyped_key_is_told_at_the_start(
     gateway_environment: dict[str, str], name: str, value: str, error: type[SettingMissing]
 ) -> None:

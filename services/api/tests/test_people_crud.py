@@ -81,7 +81,7 @@ async def test_a_shared_space_shows_its_people_to_members_and_viewers_only_look(
 
 async def test_people_come_in_pages_by_name(sign_up: SignUp) -> None:
     somebody = await sign_up()
-    names = ["가을", "나라", "나라", "다솜", "Bob", "Alice"]
+    names = ["가을", "나라", "나라", "다솜", "👩‍👧 Kim", "👩‍👧 Lee", "Bob", "Alice"]
     for name in names:
         await somebody.http.post(PEOPLE, json={"name": name})
     whole = [row["id"] for row in (await somebody.http.get(PEOPLE)).json()["people"]]

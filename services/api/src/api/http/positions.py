@@ -27,7 +27,7 @@ def identifier(part: str) -> UUID:
 
 def text(part: str) -> str:
     """Text that Postgres can hold."""
-    if not part.isprintable():
+    if "\0" in part or any("\ud800" <= character <= "\udfff" for character in part):
         raise PageTokenInvalid
     return part
 
