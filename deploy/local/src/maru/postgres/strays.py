@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from maru.errors import CannotStart
@@ -71,8 +71,7 @@ def _all_gone(cluster: str, within_s: float) -> bool:
     return _until(lambda: not running(cluster), within_s)
 
 
-def _until(predicate: object, within_s: float) -> bool:
-    assert callable(predicate)
+def _until(predicate: Callable[[], bool], within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while not predicate():
         if time.monotonic() > deadline:

@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
@@ -189,8 +190,8 @@ async def _start(prepared: Prepared, stack: AsyncExitStack) -> list[ServiceServe
     )
     where = prepared.variables["MARU_UI_URL" if page is not None else "MARU_API_URL"]
     progress.table(table, f"\nOpen {where}   Ctrl-C stops everything.")
-    # Loading it takes seconds: better now than while the first entry waits.
-    asyncio.get_running_loop().run_in_executor(None, default_morphology().load)
+    # Loading it takes seconds: better now than while the first entry waits. A daemon, so that a stop does not wait for it.
+    threading.Thread(target=default_morphology().load, daemon=True, name="load-morphology").start()
     if prepared.options.demo:
         await _demo(prepared, stack)
     return servers
