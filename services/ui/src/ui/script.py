@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui.core import session
 from ui.core.api import ApiProblem
-from ui.core.i18n import t
+from ui.core.i18n import begin_run, t
 from ui.core.trouble import show
 from ui.parts import frame, nav
 from ui.parts.browser import watch_session
@@ -13,6 +13,7 @@ from ui.views import sign_in
 
 def main() -> None:
     """Every page is registered always, so that an address survives signing in; only the body is exchanged."""
+    begin_run()
     st.set_page_config(layout="centered", initial_sidebar_state="auto", page_title="Maru")
     page = frame.register()
     try:

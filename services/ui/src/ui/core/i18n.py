@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from importlib.resources import files
 
@@ -10,6 +11,8 @@ import streamlit as st
 from ui.core.cookies import LANGUAGE_NAME
 
 LANGUAGES = ("ko", "en")
+# A script thread belongs to one session, whose cookies are those of its connection.
+_of_this_run: ContextVar[str] = ContextVar("language")
 
 
 @lru_cache(maxsize=2)
@@ -28,9 +31,18 @@ def preferred(cookies: Mapping[str, str], accept_language: str) -> str:
     return "ko" if accept_language.strip().lower().startswith("ko") else "en"
 
 
-def language() -> str:
-    """The language of this page."""
+def begin_run() -> None:
+    """Settle this run's language once: a page asks for some hundred words, and every look at the cookies parses them."""
+    _of_this_run.set(_asked())
+
+
+def _asked() -> str:
     return preferred(st.context.cookies, st.context.headers.get("Accept-Language") or "")
+
+
+def language() -> str:
+    """The language of this page; callbacks, which come before a run begins, look for themselves."""
+    return _of_this_run.get(None) or _asked()
 
 
 def t(key: str, **values: object) -> str:

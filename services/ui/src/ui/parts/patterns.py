@@ -110,7 +110,7 @@ def _chart(title: str, spec: dict[str, Any], words: str, height: int, *, key: st
     with st.container(border=True, key=f"card-{key}"):
         st.markdown(f"### {title}", anchors=False)
         st.caption(plain(words))
-        st.echarts_chart(spec, height=height, renderer="svg", alt=words, key=f"chart-{key}")
+        st.echarts_chart({"animation": False, **spec}, height=height, renderer="svg", alt=words, key=f"chart-{key}")
 
 
 def _table(heads: tuple[str, str], rows: list[tuple[str, str]]) -> None:
