@@ -52,3 +52,11 @@ async def oldest_waiting_s(connection: Connection) -> int:
         """
     )
     return seconds
+
+
+async def set_aside(connection: Connection) -> list[tuple[str, str, int]]:
+    """Messages that could not be understood: topic, reason, how many."""
+    rows = await connection.fetch(
+        "SELECT topic, reason, count(*) AS number FROM maru.parked_messages GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 5"
+    )
+    return [(row["topic"], row["reason"], row["number"]) for row in rows]

@@ -165,6 +165,15 @@ async def _database(home: Home, env: Mapping[str, str], *, is_up: bool) -> list[
                     [letter.cause for letter in await dead_letters(connection, 3)],
                     is_up,
                 )
+                findings += [
+                    Finding(
+                        "warning",
+                        "set aside",
+                        f"{number} × {topic}: {reason}",
+                        "Somebody sent what this release does not understand; it is kept for 90 days.",
+                    )
+                    for topic, reason, number in await doctor_store.set_aside(connection)
+                ]
         except Unavailable as away:
             return [
                 Finding(
