@@ -11,13 +11,17 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any, LiteralString
 from uuid import uuid4
 
 from maru.postgres import EmbeddedPostgres, Tuning, strays
+
+if TYPE_CHECKING:
+    import psycopg
 
 TEMPLATE = "maru_template"
 
@@ -42,6 +46,9 @@ class SharedPostgres:
         # Beside the folder, so that a worker that waits for a lock does not find it gone with the folder.
         self._making = _base() / f"{run}.making"
         self._held: IO[str] | None = None
+        self._clerk = ThreadPoolExecutor(1, thread_name_prefix="databases")
+        self._next: Future[str] | None = None
+        self._admin: psycopg.Connection[Any] | None = None
 
     def open(self) -> None:
         """Make the server, or join the one that another worker made."""
@@ -60,6 +67,9 @@ class SharedPostgres:
     def close(self) -> None:
         """Leave; the last one out stops the server and removes its data."""
         assert self._held is not None
+        self._clerk.shutdown()
+        if self._admin is not None:
+            self._admin.close()
         with _locked(self._making):
             try:
                 fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,23 +80,36 @@ class SharedPostgres:
             self._held.close()
 
     @contextmanager
-    def database(self, template: str = TEMPLATE) -> Generator[RoleUrls]:
-        """A database of one's own, gone at the end even if connections to it are still open."""
-        import psycopg
+    def database(self) -> Generator[RoleUrls]:
+        """A database of one's own, gone at the end even if connections to it are still open.
 
-        name = f"t_{uuid4().hex}"
-        with psycopg.connect(self._server.dsn(database="postgres"), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        The next one is copied, and the last one dropped, while tests run.
+        """
+        ours = self._next or self._clerk.submit(self._create)
+        self._next = self._clerk.submit(self._create)
+        name = ours.result()
         try:
             yield self.urls(name)
         finally:
-            with psycopg.connect(self._server.dsn(database="postgres"), autocommit=True) as admin:
-                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            self._clerk.submit(self._administrate, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def urls(self, name: str) -> RoleUrls:
         """How each role reaches the database `name`."""
         roles = {role: self._server.dsn(f"maru_{role}", name) for role in ("api", "ingest", "inference")}
         return RoleUrls(superuser=self._server.dsn(database=name), name=name, **roles)
+
+    def _create(self) -> str:
+        name = f"t_{uuid4().hex}"
+        self._administrate(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        return name
+
+    def _administrate(self, statement: LiteralString) -> None:
+        """Run a statement on the clerk's one connection; connecting costs as much as copying."""
+        import psycopg
+
+        if self._admin is None or self._admin.closed:
+            self._admin = psycopg.connect(self._server.dsn(database="postgres"), autocommit=True)
+        self._admin.execute(statement)
 
     def _make_template(self) -> None:
         import psycopg
