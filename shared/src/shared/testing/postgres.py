@@ -100,7 +100,7 @@ class SharedPostgres:
 
     def _create(self) -> str:
         name = f"t_{uuid4().hex}"
-        self._administrate(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        self._administrate(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
         return name
 
     def _administrate(self, statement: LiteralString) -> None:
