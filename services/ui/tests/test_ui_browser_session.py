@@ -66,7 +66,7 @@ def test_signing_out_everywhere_ends_other_browsers_too(visit: Any, stack: Any, 
     visitor.button("모든 곳에서 로그아웃").click()
     page.get_by_role("dialog").get_by_role("button", name="모두 로그아웃").click()
     expect(page.get_by_label("비밀번호", exact=True)).to_be_visible()
-    assert any(call["path"] == "/auth/v1/logout" and call["status"] == 204 for call in stack.calls("/auth"))
+    assert any(call["path"].endswith("/revoke-all") and call["status"] == 204 for call in stack.calls("/api/v1/ui"))
 
 
 @pytest.mark.parametrize(

@@ -114,10 +114,8 @@ async def own_sessions(user: User, mine: Annotated[str, Depends(session_of)]) ->
     return {"sessions": rows}
 
 
-@router.post("/auth/v1/logout", status_code=204)
-async def logout(user: User, scope: str = "global") -> Response:
-    if scope != "global":
-        raise Refused(422, "scope_unknown", "The app only signs out everywhere.")
+@router.post("/api/v1/ui/sessions/revoke-all", status_code=204)
+async def sign_out_everywhere(user: User) -> Response:
     for handle in [h for h, row in WORLD.sessions.items() if row["user"] == user]:
         del WORLD.sessions[handle]
     return Response(status_code=204)

@@ -50,4 +50,4 @@ def ui_sessions(api: Api) -> list[UiSession]:
 
 
 def end_everywhere(api: Api) -> None:
-    api.call("POST", "/auth/v1/logout", query={"scope": "global"})
+    api.call("POST", "/api/v1/ui/sessions/revoke-all")
