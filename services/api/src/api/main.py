@@ -97,8 +97,9 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     app.state.services = services
     app.state.limiter = limiter
     app.state.relay = relay
-    identity = add_identity(app, env, services, database, limiter, relay)
+    # First: routers are searched in this order, and entries are what is read most.
     memory = add_memory(app, services, database, relay, engines.hub, vectors, models.embedder, engines.morphology)
+    identity = add_identity(app, env, services, database, limiter, relay)
     conversing = add_conversations(
         app, services, database, relay, engines.hub, memory.retriever, models.language, engines.morphology
     )

@@ -214,6 +214,33 @@ BEGIN
   END LOOP;
 END $$;
 
+-- An entry as the API shows it, built here so that one round trip serves a read; a body longer than `p_most` is cut.
+CREATE FUNCTION maru.entry_document(p_entry uuid, p_most int) RETURNS text LANGUAGE plpgsql STABLE SET search_path = maru AS $$
+BEGIN
+  RETURN (SELECT json_build_object('id', e.id, 'space_id', e.space_id, 'author_id', e.author_id, 'person_id', e.person_id,
+      'kind', e.kind, 'version', e.version, 'title', e.title, 'note', coalesce(left(v.note, p_most), v.note),
+      'body', coalesce(left(v.body, p_most), v.body), 'truncated', coalesce(length(v.body) > p_most, false), 'occurred_at', e.occurred_at, 'status', e.status, 'error', e.error,
+      'insights', (SELECT json_build_object('summary', i.summary, 'topics', i.topics, 'emotions', i.emotions, 'people', i.people,
+          'dates', i.dates, 'provider', i.provider, 'model', i.model, 'corrected', i.corrected) FROM insights i WHERE i.entry_id = e.id),
+      'attachments', (SELECT coalesce(json_agg(json_build_object('upload_id', u.id, 'filename', u.filename, 'content_type', u.content_type,
+          'size', u.size, 'meta', u.meta, 'content_url', '/api/v1/uploads/' || u.id || '/content',
+          'thumbnail_url', CASE WHEN u.thumbnail_key IS NOT NULL THEN '/api/v1/uploads/' || u.id || '/thumbnail' END,
+          'extracted_by', u.extracted_by, 'error', u.extraction_error) ORDER BY f.position), '[]')
+        FROM entry_files f JOIN uploads u ON u.id = f.upload_id WHERE f.entry_id = e.id),
+      'steps', (SELECT coalesce(json_agg(json_build_object('step', s.step, 'state', s.state)
+          ORDER BY array_position('{parse,chunk,embed,index,insights}', s.step)), '[]')
+        FROM entry_steps s WHERE s.entry_id = e.id AND s.version = e.version),
+      'stream_id', v.stream_id, 'created_at', e.created_at, 'updated_at', e.updated_at)::text
+    FROM entries e JOIN entry_versions v ON v.entry_id = e.id AND v.version = e.version WHERE e.id = p_entry);
+END $$;
+-- The same for the hottest read, without a transaction around it: it becomes the person first, so row-level security decides what is found, as
+-- everywhere. Whoever may call it may be anybody, which is why only the gateway's login role may.
+CREATE FUNCTION maru.read_entry(p_user uuid, p_entry uuid) RETURNS text LANGUAGE plpgsql SET search_path = maru AS $$
+BEGIN
+  PERFORM set_config('request.jwt.claims', json_build_object('sub', p_user, 'role', 'authenticated')::text, true),
+    set_config('role', 'authenticated', true);
+  RETURN entry_document(p_entry, NULL);
+END $$;
 -- Puts a person's corrections over what was computed; called whenever either changes, under the lock of the entry.
 CREATE FUNCTION maru.merge_insights(p_entry uuid) RETURNS void LANGUAGE sql SET search_path = maru AS $$
   UPDATE insights i SET summary = x.m ->> 'summary', emotions = x.m -> 'emotions', corrected = x.fields,
@@ -252,8 +279,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
 CREATE FUNCTION maru.entries_after(p_after uuid, p_limit int) RETURNS TABLE (id uuid, space_id uuid, version int)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
   SELECT id, space_id, version FROM entries WHERE id > p_after ORDER BY id LIMIT p_limit $$;
-REVOKE ALL ON FUNCTION maru.merge_insights(uuid), maru.restart_entry(uuid, uuid), maru.expired_uploads(int), maru.stalled_entries(interval, int), maru.entries_after(uuid, int)
-  FROM PUBLIC;
+REVOKE ALL ON FUNCTION maru.entry_document(uuid, int), maru.read_entry(uuid, uuid), maru.merge_insights(uuid), maru.restart_entry(uuid, uuid),
+  maru.expired_uploads(int), maru.stalled_entries(interval, int), maru.entries_after(uuid, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION maru.read_entry(uuid, uuid) TO maru_api;
+GRANT EXECUTE ON FUNCTION maru.entry_document(uuid, int) TO authenticated;
 GRANT EXECUTE ON FUNCTION maru.merge_insights(uuid), maru.restart_entry(uuid, uuid) TO authenticated, space_worker;
 GRANT EXECUTE ON FUNCTION maru.expired_uploads(int) TO maru_api;
 GRANT EXECUTE ON FUNCTION maru.stalled_entries(interval, int), maru.entries_after(uuid, int) TO maru_ingest;

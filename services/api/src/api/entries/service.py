@@ -60,8 +60,7 @@ class EntryService:
 
     async def read(self, principal: Principal, entry_id: UUID) -> str:
         """An entry's JSON."""
-        async with self.database.tenant_tx(principal) as connection:
-            return await _shown(connection, entry_id)
+        return _found(await reading_store.hot_entry(self.database, principal.user_id, entry_id), EntryNotFound)
 
     async def page(self, principal: Principal, wanted: EntryFilter, size: int, token: str | None) -> str:
         """A page of entries as JSON, the latest first."""
