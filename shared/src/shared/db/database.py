@@ -258,4 +258,6 @@ def _away() -> tuple[type[BaseException], ...]:
         asyncpg.AdminShutdownError,
         asyncpg.CrashShutdownError,
         asyncpg.QueryCanceledError,
+        # What the driver says when the server goes between two statements.
+        asyncpg.InternalClientError,
     )

@@ -68,7 +68,8 @@ async def _on_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
     request.state.error_code = error.code
     if error.status >= 500:
-        log.warning("%s: %s", error.code, error.detail, exc_info=error)
+        # Without its trace: while a dependency is away this is every request.
+        log.warning("%s: %s", error.code, error.detail, extra={"fields": {"cause": type(error.__cause__).__name__}})
     return problem_response(error)
 
 
