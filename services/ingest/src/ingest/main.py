@@ -29,6 +29,7 @@ from shared.text.morphology import default_morphology
 from shared.vectors.factory import open_vectors
 
 from ingest.handlers import commands
+from ingest.morphemes import RememberingMorphology
 from ingest.ports import Ports
 from ingest.push import push_router
 from ingest.sandbox import Sandbox
@@ -66,7 +67,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         vectors=engines.vectors or open_vectors(VectorSettings.from_env(env)),
         storage=engines.storage or open_storage(StorageSettings.from_env(env)),
         models=engines.models or open_llm(LlmSettings.from_env(env)),
-        morphology=engines.morphology or default_morphology(),
+        morphology=RememberingMorphology(engines.morphology or default_morphology()),
         sandbox=Sandbox(),
         hub=engines.hub,
         relay=relay,
