@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_DATED = re.compile(r"-20\d\d-\d\d-\d\d$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,10 @@ def cost_micros(model: str, input_tokens: int, output_tokens: int, cached_tokens
     if price is None:
         return None
     fresh = max(0, input_tokens - cached_tokens)
-    exact = fresh * price.input + cached_tokens * price.cached + output_tokens * price.output
-    return -int(-exact // 1)
+    # In thousandths, which every price is a whole number of: floats would round a sum of ten up to eleven.
+    input_price, cached_price, output_price = (round(each * 1000) for each in (price.input, price.cached, price.output))
+    return -(-(fresh * input_price + cached_tokens * cached_price + output_tokens * output_price) // 1000)
 
 
 def _family(model: str) -> str:
-    head, _, tail = model.rpartition("-20")
-    return head if tail[:2].isdigit() else model
+    return _DATED.sub("", model)

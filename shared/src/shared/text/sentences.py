@@ -9,7 +9,8 @@ from shared.text.words import word_set
 Span = tuple[int, int]
 
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
-_BOUNDARY = re.compile(r"[.!?…]+[\"'”’」』)\]]*(?=\s|$)|[。！？]+[\"'”’」』)\]]*|\n")
+# Each run is tried once and as a whole, so that a text of dots or of blank lines costs no more than any other.
+_BOUNDARY = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’」』)\]]*+(?=\s|$)|[。！？]++[\"'”’」』)\]]*+|\n\s*+")
 _LAST_WORD = re.compile(r"(\S+)$")
 _ABBREVIATIONS = word_set("mr mrs ms dr prof st jr sr vs e.g i.e cf approx dept est jan feb apr aug sept oct nov dec")
 _BEFORE_NUMBERS = word_set("no nos vol fig figs p pp ch sec eq")
@@ -53,8 +54,8 @@ def trimmed(text: str, start: int, end: int) -> Span:
 
 def _ends_sentence(text: str, mark: re.Match[str], begin: int, end: int) -> bool:
     following = _next_visible(text, mark.end(), end)
-    if mark.group() == "\n":
-        return not _wraps(text, begin, mark.start(), following)
+    if mark.group()[0] == "\n":
+        return mark.group().count("\n") > 1 or not _wraps(text, begin, mark.start(), following)
     if mark.group()[0] != "." or len(mark.group()) > 1:
         return True
     dot = mark.start()

@@ -23,7 +23,7 @@ MORPHEME_PREFIX = "k:"
 _WORD = re.compile(r"[가-힣]+|[\u1100-\u11ff]+|[一-鿿]+|[ぁ-ヿ]+|[^\W_가-힣\u1100-\u11ff一-鿿ぁ-ヿ]+")
 _HANGUL = re.compile(r"[가-힣]")
 _UNSPACED = re.compile(r"[가-힣一-鿿ぁ-ヿ]")
-_JOINED = re.compile(r"[0-9a-z]+(?:[-‐‑–/][0-9a-z]+)+")
+_JOINED = re.compile(r"(?<![0-9a-z])[0-9a-z]++(?:[-‐‑–/][0-9a-z]++)++")
 _JOINER = re.compile(r"[-‐‑–/]")
 _CLITIC = re.compile(r"(?<=[a-z])['’](?:s|t|re|ve|ll|d|m)\b")
 _LONGEST_WORD = 64
