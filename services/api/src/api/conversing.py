@@ -39,6 +39,11 @@ class Conversing:
     close: Job
 
 
+# Up to here every word is handed on as it comes.
+_FEW_STREAMS = 8
+_LONGEST_GATHERING_S = 0.12
+
+
 def add_conversations(
     app: FastAPI,
     services: ServiceRegistry,
@@ -51,9 +56,14 @@ def add_conversations(
 ) -> Conversing:
     """Add the routes and their services; nothing is opened."""
     producers = Producers()
-    answerer = Answerer(database, retriever, language_model, morphology)
+    answerer = Answerer(database, retriever, language_model, morphology, partial(_pace, hub))
     services.add(ConversationService(database, hub))
     services.add(AskingService(database, hub, relay, answerer, producers))
     app.include_router(conversation_routes.router)
     sweeps = (partial(abandoned.end_all, database, hub), partial(abandoned.forget_old, database))
     return Conversing(sweeps, partial(producers.stop, _GRACE_S))
+
+
+def _pace(hub: StreamHub) -> float:
+    """For how long words are gathered: the more answers at once, the longer, so that a new one's first word does not wait for others' later ones."""
+    return 0.0 if hub.active <= _FEW_STREAMS else min(_LONGEST_GATHERING_S, 0.001 * hub.active)

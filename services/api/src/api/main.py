@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -74,7 +75,9 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        warming = asyncio.create_task(models.warm(), name="warm-models")
         yield
+        warming.cancel()
         # First: answers that are being written may finish, and they still need everything below.
         await conversing.close()
         await identity.close()

@@ -101,7 +101,7 @@ class House:
 
     async def sign_up(self, url: str, name: str = "jiwoo") -> Talker:
         """A new person at the gateway `url`."""
-        async with httpx.AsyncClient(base_url=url) as nobody:
+        async with httpx.AsyncClient(base_url=url, timeout=90) as nobody:
             made = await nobody.post(
                 "/auth/v1/signup", json={"email": f"{name}-{uuid4().hex[:8]}@example.com", "password": PASSWORD}
             )
@@ -114,7 +114,7 @@ class House:
 
     def at(self, url: str, token: str, person: str, space_id: str) -> Talker:
         """The same person at another gateway."""
-        http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        http = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=90)
         self.clients.append(http)
         return Talker(http, person, space_id, token, self.memories)
 

@@ -10,8 +10,8 @@ PLUM = "We planted the plum tree behind the house."
 
 @pytest.fixture
 async def hasty(house):
-    """Somebody at a gateway that waits half a second for a model."""
-    talker = await house.sign_up(await house.open(MARU_LLM_TIMEOUT_S="0.5"))
+    """Somebody at a gateway that waits two seconds for a model."""
+    talker = await house.sign_up(await house.open(MARU_LLM_TIMEOUT_S="2"))
     await talker.remember(PLUM)
     return talker
 

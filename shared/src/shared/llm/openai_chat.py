@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -10,20 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from shared.llm.errors import ModelCutOff, ModelOutputInvalid, ModelRefused
+from shared.llm.errors import ModelCutOff, ModelError, ModelOutputInvalid, ModelRefused
 from shared.llm.openai_connection import OpenAiConnection, stream_error, translated, within
 from shared.llm.port import ChatMessage, S, TextDelta, Usage, UsageReport
 from shared.llm.prices import cost_micros
 from shared.llm.retry import with_retries
 from shared.llm.schema import strict_schema
-from shared.llm.sse import StreamWire, data_lines
+from shared.llm.sse import Pace, StreamWire, data_lines
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
 # These take no temperature and count the tokens they think with, so a small limit would leave nothing to read.
 _REASONING = ("o1", "o3", "o4", "gpt-5")
 _THINKING_ROOM = 4000
+_DONE = "[DONE]"
 
 
 class OpenAiLanguageModel:
@@ -35,14 +38,19 @@ class OpenAiLanguageModel:
         self.provider = connection.endpoint.provider
 
     async def stream(
-        self, messages: Sequence[ChatMessage], *, max_tokens: int, temperature: float | None = None
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int,
+        temperature: float | None = None,
+        pace: Pace | None = None,
     ) -> AsyncGenerator[TextDelta | UsageReport]:
         """See the port."""
         request = self._request(messages, max_tokens, temperature)
         request |= {"stream": True, "stream_options": {"include_usage": True}}
         answer = _StreamedAnswer(self.name)
         async with AsyncExitStack() as stack:
-            begin = partial(self._begin, stack, request, answer)
+            begin = partial(self._begin, stack, request, answer, pace)
             lines, piece = await with_retries(self._connection.endpoint.retries, begin)
             while piece is not None:
                 yield piece
@@ -66,17 +74,18 @@ class OpenAiLanguageModel:
         raise AssertionError("the second round returns or raises")
 
     async def _begin(
-        self, stack: AsyncExitStack, request: dict[str, Any], answer: _StreamedAnswer
-    ) -> tuple[AsyncIterator[str], TextDelta | None]:
+        self, stack: AsyncExitStack, request: dict[str, Any], answer: _StreamedAnswer, pace: Pace | None
+    ) -> tuple[AsyncIterator[list[str]], TextDelta | None]:
         """Open the stream and wait for its first piece; a failure here costs the reader nothing, so it is retried."""
         client = await self._connection.client()
         limits = self._connection.endpoint.timeouts
         await stack.aclose()
+        answer.reset()
         async with within(limits.first_token), translated():
-            response = await stack.enter_async_context(
-                client.chat.completions.with_streaming_response.create(**request)
-            )
-            wire = StreamWire(response.iter_bytes(), limits)
+            response = await _open_stream(client, request)
+            stack.push_async_callback(response.aclose)
+            wire = StreamWire(response.aiter_bytes(), limits, pace)
+            stack.push_async_callback(wire.close)
             lines = data_lines(wire.chunks())
             first = await answer.advance(lines)
         wire.begun = True
@@ -120,22 +129,46 @@ class _StreamedAnswer:
 
     def __init__(self, model: str) -> None:
         self._model = model
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what an attempt that failed has told."""
         self._finish: str | None = None
         self._usage: dict[str, Any] | None = None
+        self._waiting: deque[str] = deque()
 
-    async def advance(self, lines: AsyncIterator[str]) -> TextDelta | None:
-        """The next piece of text, None at the end."""
-        async for line in lines:
-            if line == "[DONE]":
-                break
-            if text := self._take(line):
+    async def advance(self, batches: AsyncIterator[list[str]]) -> TextDelta | None:
+        """The next piece of text, of as many lines as have arrived together; None at the end."""
+        while True:
+            if text := self._take_waiting():
                 return TextDelta(text)
+            if self._waiting and self._waiting[0] == _DONE:
+                break
+            batch = await anext(batches, None)
+            if batch is None:
+                break
+            self._waiting.extend(batch)
         # Some endpoints leave out [DONE]; a stream that never said why it finished was cut, however politely the connection closed.
         if self._finish is None:
             raise ModelCutOff
         if self._finish == "content_filter":
             raise ModelRefused
         return None
+
+    def _take_waiting(self) -> str:
+        """The text of the lines that wait; one that fails waits on while there is text before it to be given."""
+        texts: list[str] = []
+        while self._waiting and self._waiting[0] != _DONE:
+            try:
+                text = self._take(self._waiting[0])
+            except ModelError:
+                if texts:
+                    break
+                raise
+            self._waiting.popleft()
+            if text:
+                texts.append(text)
+        return "".join(texts)
 
     def report(self) -> UsageReport:
         """The end."""
@@ -161,6 +194,15 @@ class _StreamedAnswer:
             raise ModelRefused
         text: str | None = delta.get("content")
         return text
+
+
+async def _open_stream(client: openai.AsyncOpenAI, request: dict[str, Any]) -> httpx2.Response:
+    """The raw response, by the client's own `post`: `create` spends milliseconds on turning a plain body into the same plain body."""
+    import httpx2
+
+    answer: Any = await client.post("/chat/completions", cast_to=httpx2.Response, body=request, stream=bool(request))
+    response: httpx2.Response = answer
+    return response
 
 
 def usage_of(model: str, counted: dict[str, Any] | None) -> Usage:

@@ -74,19 +74,19 @@ class OpenAiConnection:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self._client: openai.AsyncOpenAI | None = None
-        self._imported = False
+        self._opening = asyncio.Lock()
 
     async def warm(self) -> None:
-        """Import the SDK in a thread, so that the first question does not wait for it."""
-        if not self._imported:
-            await asyncio.to_thread(_import_sdk)
-            self._imported = True
+        """Import the SDK and open the client in a thread, so that the first question does not wait for it; nothing is asked."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await asyncio.to_thread(_open, self.endpoint)
 
     async def client(self) -> openai.AsyncOpenAI:
         """The client, opened at the first call."""
         if self._client is None:
             await self.warm()
-            self._client = self._client or _open(self.endpoint)
+        assert self._client is not None
         return self._client
 
     async def close(self) -> None:
@@ -179,16 +179,12 @@ def _retry_after(error: openai.APIStatusError) -> float:
     return 1.0
 
 
-def _import_sdk() -> None:
-    # The SDK loads its resources lazily; these are the ones a question needs.
-    for name in ("openai", "openai.resources.chat.completions", "openai.resources.embeddings"):
-        import_module(name)
-
-
 def _open(endpoint: Endpoint) -> openai.AsyncOpenAI:
     import httpx2
     import openai
 
+    # The SDK loads its resources lazily; this is the one a question needs.
+    import_module("openai.resources.chat.completions")
     limits = endpoint.timeouts
     timeout = httpx2.Timeout(limits.whole_call, connect=limits.connect)
     # One answer holds one connection for as long as it streams; the SDK's pool keeps 100, fewer than the streams of a busy instance.

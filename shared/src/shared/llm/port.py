@@ -6,7 +6,7 @@ Every method may raise a `ModelError`; nothing else leaves an adapter.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -84,9 +84,17 @@ class LanguageModel(Protocol):
         ...
 
     def stream(
-        self, messages: Sequence[ChatMessage], *, max_tokens: int, temperature: float | None = None
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        max_tokens: int,
+        temperature: float | None = None,
+        pace: Callable[[], float] | None = None,
     ) -> AsyncIterator[TextDelta | UsageReport]:
-        """Text as it is written, then one `UsageReport`. Retried only before the first piece; closing the iterator hangs up."""
+        """Text as it is written, then one `UsageReport`. Retried only before the first piece; closing the iterator hangs up.
+
+        `pace` is asked after the first piece, again and again: for how many seconds may pieces be gathered and given as one.
+        """
         ...
 
     async def structured(

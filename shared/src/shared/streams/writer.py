@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 _FLUSH_S = 0.04
 # With many streams at once each is stored in larger batches, so that storing does not take the time that handing out needs.
-_FLUSH_EACH_S = 0.005
+_FLUSH_EACH_S = 0.008
+_FLUSH_MOST_S = 0.8
 
 
 class StreamWriter:
@@ -115,7 +116,7 @@ class StreamWriter:
             except TimeoutError:
                 pass
             else:
-                await asyncio.sleep(_FLUSH_S + _FLUSH_EACH_S * self._hub.active)
+                await asyncio.sleep(min(_FLUSH_MOST_S, _FLUSH_S + _FLUSH_EACH_S * self._hub.active))
             self._dirty.clear()
             try:
                 await self.flush()

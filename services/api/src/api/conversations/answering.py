@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -58,17 +58,23 @@ class Answerer:
         database: Database,
         retriever: Retriever,
         language_model: LanguageModel | None,
-        morphology: Morphology | None = None,
+        morphology: Morphology | None,
+        pace: Callable[[], float],
     ) -> None:
         self._database = database
         self._retriever = retriever
         self._model = language_model
         self._morphology = morphology
+        self._pace = pace
 
-    async def answer(self, question: Question, draft: Draft) -> None:
+    def ahead(self, question: Question) -> asyncio.Task[list[Passage]] | None:
+        """Start the search while the question is still being stored, where nothing has to be asked first; give the task to `answer`."""
+        return None if question.leaning else asyncio.create_task(self._search(question, question.text))
+
+    async def answer(self, question: Question, draft: Draft, ahead: asyncio.Task[list[Passage]] | None = None) -> None:
         """Fill the draft; raises `ModelError` when the model fails, with what has arrived in the draft."""
         query = await self._query(question, draft)
-        passages = await self._search(question, query)
+        passages = await (ahead or self._search(question, query))
         if self._model is None:
             draft.use(passages)
             await offline.answer(draft, query, self._morphology)
@@ -88,7 +94,7 @@ class Answerer:
 
     async def _ask(self, model: LanguageModel, question: Question, passages: Sequence[Passage], draft: Draft) -> None:
         messages = prompt.answer_prompt(question.text, passages, question.history, question.language)
-        async for piece in model.stream(messages, max_tokens=prompt.ANSWER_TOKENS, temperature=0):
+        async for piece in model.stream(messages, max_tokens=prompt.ANSWER_TOKENS, temperature=0, pace=self._pace):
             if isinstance(piece, TextDelta):
                 draft.read(piece.text)
             else:

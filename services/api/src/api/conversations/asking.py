@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from api.conversations.schemas import Ids
 if TYPE_CHECKING:
     from shared.db import Connection, Database, Principal, Record
     from shared.outbox import Relay
+    from shared.retrieval import Passage
     from shared.streams import StreamHub
 
     from api.conversations.producers import Producers
@@ -49,6 +51,7 @@ class _Begun:
     ids: Ids
     question: Question
     home_space_id: UUID
+    ahead: asyncio.Task[list[Passage]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class AskingService:
             begun.question,
             begun.home_space_id,
             self.producers.closing,
+            begun.ahead,
         )
         self.producers.start(production.run, f"answer-{begun.ids.answer}")
         return begun.ids.stream
@@ -115,17 +119,24 @@ class AskingService:
             raise AnswerInProgress(stream_id=str(running))
         history = await store.recent(connection, conversation_id, _HISTORY)
         ids = _new_ids(conversation_id)
-        await stream_store.create(
-            connection,
-            ids.stream,
-            space_id=conversation["home_space_id"],
-            kind=abandoned.STREAM_KIND,
-            subject_id=ids.answer,
-            owner_id=principal.user_id,
-            lease_s=LEASE_S,
-        )
-        await store.begin(connection, ids, principal.user_id, content, title_of(content))
-        return _Begun(ids, _question(principal, content, conversation, history), conversation["home_space_id"])
+        question, home = _question(principal, content, conversation, history), conversation["home_space_id"]
+        ahead = self.answerer.ahead(question)
+        try:
+            await stream_store.create(
+                connection,
+                ids.stream,
+                space_id=home,
+                kind=abandoned.STREAM_KIND,
+                subject_id=ids.answer,
+                owner_id=principal.user_id,
+                lease_s=LEASE_S,
+            )
+            await store.begin(connection, ids, principal.user_id, content, title_of(content))
+        except BaseException:
+            if ahead is not None:
+                ahead.cancel()
+            raise
+        return _Begun(ids, question, home, ahead)
 
 
 def title_of(question: str) -> str:

@@ -23,6 +23,7 @@ from api.conversations.reading import message_json
 if TYPE_CHECKING:
     from shared.db import Database
     from shared.outbox import Relay
+    from shared.retrieval import Passage
     from shared.streams import StreamHub
 
     from api.conversations.schemas import Ids
@@ -66,6 +67,7 @@ class Production:
     question: Question
     home_space_id: UUID
     closing: asyncio.Event
+    ahead: asyncio.Task[list[Passage]] | None = None
 
     async def run(self) -> None:
         """From `start` to the terminal event."""
@@ -88,7 +90,7 @@ class Production:
 
     async def _compose(self, writer: StreamWriter, draft: Draft) -> End:
         """Let the answer be written until it ends or somebody ends it."""
-        writing = asyncio.create_task(self.answerer.answer(self.question, draft))
+        writing = asyncio.create_task(self.answerer.answer(self.question, draft, self.ahead))
         cancelled = asyncio.create_task(writer.cancelled.wait())
         closing = asyncio.create_task(self.closing.wait())
         try:
