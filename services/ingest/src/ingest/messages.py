@@ -6,10 +6,13 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+
+# As Postgres counts versions; a larger number would fail there again and again instead of being set aside here.
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class MessageMalformed(ValueError):
@@ -20,7 +23,7 @@ class EntrySaved(BaseModel):
     """`entry.saved`: an entry has a new version, or a failed one is to be tried again."""
 
     entry_id: UUID
-    version: int
+    version: Version
     space_id: UUID
 
 

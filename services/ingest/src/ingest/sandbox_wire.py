@@ -52,7 +52,7 @@ def decode_answer(answer: bytes) -> tuple[dict[str, Any], list[bytes]]:
         end = _LENGTH.size + _LENGTH.unpack_from(answer)[0]
         header = json.loads(answer[_LENGTH.size : end])
         sizes = [int(size) for size in header.pop("sizes")]
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as unreadable:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as unreadable:
         raise FileBroken from unreadable
     blobs = []
     for size in sizes:

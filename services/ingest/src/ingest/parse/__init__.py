@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from shared.storage.media import media_type
@@ -40,10 +42,26 @@ async def read_audio_details(sandbox: Sandbox, path: Path, content_type: str, fi
             "This type of recording is not taken. Convert it to M4A, MP3, WAV, OGG, WebM or FLAC."
         )
     output = await sandbox.run("audio", path, {"content_type": media.name}, _AUDIO_LIMITS)
+    return _audio(output)
+
+
+def _audio(output: Output) -> AudioDetails:
+    """As `_document`."""
     try:
-        return AudioDetails(**output.facts)
-    except TypeError as unexpected:
+        details = AudioDetails(**output.facts)
+        plain = all(_is_plain(value) for value in astuple(details))
+    except (TypeError, OverflowError) as unexpected:
         raise FileBroken from unexpected
+    if not plain:
+        raise FileBroken
+    return details
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a database takes it: no number without end, no null character, nothing nested."""
+    if isinstance(value, str):
+        return "\0" not in value
+    return value is None or (isinstance(value, int | float) and isfinite(value))
 
 
 def _document(output: Output) -> ParsedDocument:
@@ -54,8 +72,10 @@ def _document(output: Output) -> ParsedDocument:
         pages = tuple((int(start), int(end)) for start, end in facts["pages"])
         meta = {str(name): str(value) for name, value in facts["meta"].items()}
         title, language = facts["title"], facts["language"]
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as unexpected:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as unexpected:
         raise FileBroken from unexpected
     if any(not 0 <= start <= end <= len(text) for start, end in pages):
+        raise FileBroken
+    if not all(map(_is_plain, (text, title, language, *meta, *meta.values()))):
         raise FileBroken
     return ParsedDocument(text, str(title) if title else None, pages, meta, str(language) if language else None)

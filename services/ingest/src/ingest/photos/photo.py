@@ -79,18 +79,21 @@ def photo_from(output: Output, content_type: str) -> Photo:
     try:
         thumbnail, display, *rest = output.blobs
         location = facts["location"]
+        place = facts_of.Place(float(location[0]), float(location[1])) if location else None
+        if "\0" in str(facts["camera"]) or (place and not (abs(place.latitude) <= 90 and abs(place.longitude) <= 180)):
+            raise FileBroken
         return Photo(
             width=int(facts["width"]),
             height=int(facts["height"]),
             taken_at=datetime.fromisoformat(facts["taken_at"]) if facts["taken_at"] else None,
             camera=str(facts["camera"]) if facts["camera"] else None,
-            location=facts_of.Place(float(location[0]), float(location[1])) if location else None,
+            location=place,
             thumbnail=thumbnail,
             display=display,
             original=rest[0] if facts["changed"] else None,
             original_type=str(facts["original_type"]) if facts["changed"] else content_type,
         )
-    except (KeyError, ValueError, TypeError, IndexError) as unexpected:
+    except (KeyError, ValueError, TypeError, IndexError, OverflowError) as unexpected:
         raise FileBroken from unexpected
 
 

@@ -12,6 +12,8 @@ from shared.errors import Problem
 from shared.llm.errors import ModelError
 from shared.text.tokenise import has_hangul
 
+from ingest.pipeline.understanding import storable
+
 if TYPE_CHECKING:
     from ingest.pipeline.work import AttachedFile, Work
     from ingest.ports import Ports
@@ -106,7 +108,8 @@ async def _described(ports: Ports, work: Work, image: bytes) -> tuple[str | None
         seen = await vision.describe(image, "image/webp", language)
     except ModelError as failed:
         return None, None, _lasting(failed)
-    return "\n\n".join(part for part in (seen.description.strip(), seen.text.strip()) if part), vision.name, None
+    parts = (storable(part).strip() for part in (seen.description, seen.text))
+    return "\n\n".join(part for part in parts if part), vision.name, None
 
 
 async def _audio(ports: Ports, file: AttachedFile, path: Path) -> Examined:
@@ -121,7 +124,7 @@ async def _audio(ports: Ports, file: AttachedFile, path: Path) -> Examined:
     if transcriber is None:
         return Examined(signature, error=dict(_NOT_TRANSCRIBED), meta=meta)
     try:
-        words = (await transcriber.transcribe(path, file.content_type)).strip()
+        words = storable(await transcriber.transcribe(path, file.content_type)).strip()
     except ModelError as failed:
         return Examined(signature, error=_lasting(failed), meta=meta)
     return Examined(signature, text=words, extracted_by=transcriber.name, meta=meta)

@@ -23,12 +23,15 @@ class Progress:
     A quick step is worth no transaction of its own; before a slow one `begin` shows what is going on.
     """
 
-    def __init__(self, work: Work, database: Database, hub: StreamHub) -> None:
+    def __init__(
+        self, work: Work, database: Database, hub: StreamHub, *, sign_of_life_s: float = _SIGN_OF_LIFE_S
+    ) -> None:
         self.claim = work.claim
         self.step: StepName = "parse"
         self.attempt = work.attempt
         self._database = database
         self._hub = hub
+        self._sign_of_life_s = sign_of_life_s
         self._finished = {step for step, state in work.steps.items() if state in {"done", "skipped"}}
         self._waiting: list[tuple[StepName, State]] = []
 
@@ -71,7 +74,7 @@ class Progress:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(_SIGN_OF_LIFE_S)
+            await asyncio.sleep(self._sign_of_life_s)
             # Neither a lost claim nor a database that is away ends the work here: its next write meets the same.
             with suppress(Exception):
                 async with self._database.space_tx(self.claim.space_id) as connection:
