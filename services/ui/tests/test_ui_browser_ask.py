@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from shared.testing.waiting import eventually_sync
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-asking")]
 
 _NOTE = "할머니와 시장에 갔다. 고구마를 고르시며 크게 웃으셨다. 돌아오는 길에 비가 왔다."
 

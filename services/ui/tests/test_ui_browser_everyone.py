@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from shared.testing.waiting import eventually_sync
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-writing")]
 
 # The framework's own faults, each by name: nothing of ours may hide behind them.
 _WAIVED: frozenset[str] = frozenset()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 from shared.testing.waiting import eventually_sync
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-writing")]
 
 
 def _png(path: Path, side: int = 64) -> Path:

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-pytestmark = [pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.xdist_group("browser-asking")]
 
 
 async def _session_id(base: str, cookie: str, *, existing: str = "", **headers: str) -> tuple[str, bytes]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-asking")]
 
 
 def _sign_in(visitor: Any, who: Any) -> None:
@@ -50,7 +50,8 @@ def test_signing_out_ends_the_session_here_in_other_tabs_and_at_the_gateway(visi
     visitor = visit(someone)
     page = visitor.open("/journal")
     other = visitor.tab()
-    other.open("/settings")
+    # Its listener arrives with a script of its own.
+    other.open("/settings").wait_for_load_state("networkidle")
     page.get_by_test_id("stSidebar").get_by_role("button", name="로그아웃").click()
     expect(page.get_by_label("비밀번호", exact=True)).to_be_visible()
     expect(other.page.get_by_label("비밀번호", exact=True)).to_be_visible()

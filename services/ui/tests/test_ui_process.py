@@ -14,7 +14,7 @@ from shared.testing.waiting import eventually_sync
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-pytestmark = [pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.xdist_group("browser-asking")]
 
 
 async def _open(stack: Any, who: Any) -> Any:
@@ -73,5 +73,7 @@ def test_fonts_are_ours_and_carry_their_licence(stack: Any) -> None:
     sizes = [Path(str(font)).stat().st_size for font in fonts.iterdir() if font.name.endswith(".woff2")]
     assert sum(sizes) < 4 * 1024 * 1024
     css = httpx.get(f"{stack.app.url}/assets/maru.css").text
+    assert "url(fonts/" in css
+    assert "url(http" not in css
     font = httpx.get(f"{stack.app.url}/assets/fonts/PretendardVariable.subset.0.woff2")
     assert "immutable" in font.headers["cache-control"]

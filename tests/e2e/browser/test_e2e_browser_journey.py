@@ -128,7 +128,7 @@ def test_signing_in_returns_to_the_deep_link_lasts_and_ends(visit: Any, new_acco
     page.reload()
     expect(page.get_by_role("heading", name="설정", exact=True)).to_be_visible()
     tab = visitor.tab()
-    tab.open("/")
+    tab.open("/").wait_for_load_state("networkidle")
     expect(tab.page.get_by_role("heading", name="하린 님, 안녕하세요")).to_be_visible()
     assert "maru" not in page.evaluate("document.cookie")
     page.get_by_test_id("stSidebar").get_by_role("button", name="로그아웃").click()

@@ -99,8 +99,10 @@ def _watched(context: BrowserContext, base: str) -> Visitor:
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
     """Chromium, as the machine has it."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # Patience for a machine that runs other tests too; what must come soon says so itself.
+    expect.set_options(timeout=15_000)
     path = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
