@@ -245,6 +245,33 @@ async def test_a_changed_payload_is_what_filters_see(lexical: VectorIndex) -> No
     assert await found(lexical, "river") == [entry, entry]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        PayloadChange(),
+        PayloadChange(topics=["river"]),
+        PayloadChange(emotions=["joy"]),
+        PayloadChange(kind="note"),
+        PayloadChange(occurred_at=NOON),
+    ],
+)
+async def test_what_a_change_does_not_name_stays_as_it_was(lexical: VectorIndex, change: PayloadChange) -> None:
+    person = uuid4()
+    stored = point("The river", person=person, topics=["river"], emotions=["joy"], at=NOON)
+    await lexical.upsert([stored])
+    await lexical.set_payload(stored.payload.entry_id, change)
+    whole = VectorFilter(
+        [HOME],
+        kinds=["note"],
+        topics=["river"],
+        emotions=["joy"],
+        person_id=person,
+        since=NOON,
+        until=NOON + timedelta(seconds=1),
+    )
+    assert await lexical.count(whole) == 1
+
+
 def test_a_filter_without_a_space_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="every tenant"):
         VectorFilter([])

@@ -19,8 +19,8 @@ def encoded(document: dict[str, Any]) -> bytes:
 
 
 def plain(kind: type[T], value: T) -> Any:
-    """A data class, or a list of them, as JSON knows it."""
-    return _adapter(cast("Any", kind)).dump_python(value, mode="json")
+    """A data class, or a list of them, as JSON knows it. What is as by default is left out: no text could stand for "unchanged"."""
+    return _adapter(cast("Any", kind)).dump_python(value, mode="json", exclude_defaults=True)
 
 
 def typed(kind: type[T], value: Any) -> T:
