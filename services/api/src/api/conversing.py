@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from shared.http.later import include_later
+
 from api.conversations import abandoned
-from api.conversations import routes as conversation_routes
 from api.conversations.answering import Answerer
 from api.conversations.asking import AskingService
 from api.conversations.producers import Producers
@@ -59,7 +60,7 @@ def add_conversations(
     answerer = Answerer(database, retriever, language_model, morphology, partial(_pace, hub))
     services.add(ConversationService(database, hub))
     services.add(AskingService(database, hub, relay, answerer, producers))
-    app.include_router(conversation_routes.router)
+    include_later(app, "api.conversations.routes")
     sweeps = (partial(abandoned.end_all, database, hub), partial(abandoned.forget_old, database))
     return Conversing(sweeps, partial(producers.stop, _GRACE_S))
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
+from shared.http.later import include_later
 from shared.storage.folder import FolderStore
 
-from api.files import routes as file_routes
-from api.uploads import routes as upload_routes
 from api.uploads.limits import UploadLimits
 from api.uploads.service import UploadService
 
@@ -34,9 +33,9 @@ def add_files(
     """Add the routes and their services; the answer is what the sweep calls each minute. Nothing is opened."""
     uploads = UploadService(database, relay, storage, UploadLimits.from_env(env))
     services.add(uploads)
-    app.include_router(upload_routes.router)
+    include_later(app, "api.uploads.routes")
     if not isinstance(storage, FolderStore):
         return (uploads.forget_abandoned,)
     services.add(storage)
-    app.include_router(file_routes.router)
+    include_later(app, "api.files.routes")
     return (uploads.forget_abandoned, storage.forget_incoming)

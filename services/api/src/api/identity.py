@@ -7,24 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.auth import LocalKeys, RemoteKeys, TokenVerifier
+from shared.http.later import include_later
 from shared.settings import AuthSettings, require
 
-from api.admin import routes as admin_routes
 from api.admin.service import AdminService
-from api.auth import routes as auth_routes
 from api.auth.gate import Gate, Standings
 from api.auth.passwords import Passwords
 from api.auth.service import AuthService
 from api.auth.supabase import SupabaseProvider
 from api.auth.tokens import TokenSigner
 from api.http.attempts import SignInGuard
-from api.me import routes as me_routes
 from api.me.service import MeService
-from api.people import routes as people_routes
 from api.people.service import PersonService
-from api.spaces import routes as space_routes
 from api.spaces.service import SpaceService
-from api.ui_sessions import routes as ui_session_routes
 from api.ui_sessions.seal import Seal
 from api.ui_sessions.service import UiSessionService
 
@@ -72,7 +67,7 @@ def add_identity(
         hashes = Passwords()
         provider = built_in = AuthService(database, signer, hashes, standings, relay)
         services.add(built_in)
-        app.include_router(auth_routes.router)
+        include_later(app, "api.auth.routes")
         sweeps: tuple[Job, ...] = (built_in.sweep,)
         close: Job = hashes.close
     else:
@@ -94,7 +89,7 @@ def add_identity(
     services.add(admin)
     app.state.identity_provider = provider
     app.state.authenticate = gate.authenticate
-    app.include_router(auth_routes.token_router)
-    for slice_ in (ui_session_routes, me_routes, space_routes, people_routes, admin_routes):
-        app.include_router(slice_.router)
+    include_later(app, "api.auth.routes", "token_router")
+    for slice_ in ("ui_sessions", "me", "spaces", "people", "admin"):
+        include_later(app, f"api.{slice_}.routes")
     return Identity((*sweeps, sessions.sweep, admin.sweep), close)

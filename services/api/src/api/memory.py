@@ -6,16 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.http.later import include_later
 from shared.retrieval import Retriever
 
-from api.entries import routes as entry_routes
 from api.entries.service import EntryService
 from api.http.following import Following
-from api.insights import routes as insights_routes
 from api.insights.service import InsightsService
-from api.search import routes as search_routes
 from api.search.service import SearchService
-from api.streams import routes as stream_routes
 from api.streams.service import StreamService
 
 if TYPE_CHECKING:
@@ -58,6 +55,6 @@ def add_memory(
     services.add(InsightsService(database))
     services.add(Following(database, hub))
     services.add(streams)
-    for slice_ in (entry_routes, search_routes, insights_routes, stream_routes):
-        app.include_router(slice_.router)
+    for slice_ in ("entries", "search", "insights", "streams"):
+        include_later(app, f"api.{slice_}.routes")
     return Memory(retriever, (streams.end_abandoned,))

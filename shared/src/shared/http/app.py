@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from shared.http.access import AccessLog, RequestContext
 from shared.http.headers import SecurityHeaders
 from shared.http.health import Check, health_router
+from shared.http.later import LaterRoutes, LoadBeforeUse
 from shared.http.problems import (
     PROBLEM_RESPONSES,
     ProblemsForTooLarge,
@@ -51,6 +52,7 @@ def create_app(
     )
     app.include_router(health_router(checks))
     install_problem_handlers(app)
+    app.later = LaterRoutes()
     app.cors_origins = settings.cors_origins
     app.on_access = on_access
     return app
@@ -59,6 +61,7 @@ def create_app(
 class _HouseApp(FastAPI):
     """FastAPI with our middleware outside its own: failures nobody foresaw and bodies over the limit get ids, headers and CORS answers too."""
 
+    later: LaterRoutes
     cors_origins: tuple[str, ...] = ()
     on_access: Callable[[AccessLog], None] | None = None
 
@@ -67,12 +70,14 @@ class _HouseApp(FastAPI):
         stack: ASGIApp = ProblemsForTooLarge(super().build_middleware_stack(), self.max_body_size)
         if self.cors_origins:
             stack = _cors(stack, self.cors_origins)
+        stack = LoadBeforeUse(stack, self, self.later)
         # Request ids come last, which is outermost: they cover everything, CORS answers included.
         return RequestContext(SecurityHeaders(stack), self.on_access)
 
     def openapi(self) -> dict[str, Any]:
         """The document, in which problems have the media type they really have."""
         if self.openapi_schema is None:
+            self.later.load(self)
             self.openapi_schema = with_problem_media_type(super().openapi())
         return self.openapi_schema
 
