@@ -50,6 +50,50 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, files: dict[str, s
         load_dataset(_folder(tmp_path, **files))
 
 
+@pytest.mark.parametrize("meta", ["", "not json", "[]", "7", '{"lang"'])
+def test_a_broken_description_is_named(tmp_path: Path, meta: str) -> None:
+    (tmp_path / "meta.json").write_text(meta)
+    with pytest.raises(DatasetBroken, match=r"meta\.json"):
+        load_dataset(_folder(tmp_path))
+
+
+@pytest.mark.parametrize("gold", ['["a"]', '[{"doc": "1"}]', '[{"text": "a"}]', "7", "[null]"])
+def test_broken_gold_names_its_question(tmp_path: Path, gold: str) -> None:
+    with pytest.raises(DatasetBroken, match="question q1"):
+        load_dataset(_folder(tmp_path, queries=f'{{"id": "q1", "text": "a?", "gold": {gold}}}\n'))
+
+
+def test_files_saved_with_a_mark_or_windows_line_ends_are_read(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    for path in folder.iterdir():
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    dataset = load_dataset(folder)
+    assert len(dataset.documents) == len(dataset.questions) == 2
+    assert dataset.relevant == {"q1": {"1": 2}}
+
+
+def test_a_field_that_is_null_is_as_one_that_is_missing(tmp_path: Path) -> None:
+    dataset = load_dataset(
+        _folder(
+            tmp_path,
+            docs='{"id": 1, "text": "a", "lang": null, "title": null}\n{"id": "2", "text": "b", "lang": "en"}\n',
+            queries='{"id": "q1", "text": "a?", "lang": null, "gold": null, "answerable": null}\n'
+            '{"id": "q4", "text": "d?", "lang": "en", "answerable": false}\n',
+        )
+    )
+    assert [document.lang for document in dataset.documents] == ["", "en"]
+    assert [(question.lang, question.answerable, question.gold) for question in dataset.questions] == [
+        ("", True, ()),
+        ("en", False, ()),
+    ]
+    assert set(evaluation.evaluate([], dataset).by_language) == {"", "en"}
+
+
+def test_a_line_separator_inside_a_text_ends_no_line(tmp_path: Path) -> None:
+    docs = '{"id": "1", "text": "one\u2028two\x0cthree"}\n{"id": "2", "text": "b"}\n'.replace("\x0c", "\\f")
+    assert load_dataset(_folder(tmp_path, docs=docs)).documents[0].text == "one\u2028two\x0cthree"
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetBroken, match="nowhere"):
         load_dataset(tmp_path / "nowhere")

@@ -80,16 +80,27 @@ def shipped_dataset() -> Dataset:
 
 def _language(folder: Path) -> str:
     meta = folder / "meta.json"
-    return str(json.loads(meta.read_text(encoding="utf-8")).get("lang", "")) if meta.exists() else ""
+    if not meta.exists():
+        return ""
+    try:
+        described = json.loads(meta.read_text(encoding="utf-8-sig"))
+        return str(described.get("lang") or "")
+    except (OSError, ValueError, AttributeError) as broken:
+        raise DatasetBroken(f"{meta}: is not a JSON object ({broken})") from broken
 
 
 def _document(row: dict[str, Any], lang: str) -> Document:
-    return Document(str(row["id"]), row.get("title") or "", row["text"], row.get("lang", lang), row.get("occurred_at"))
+    return Document(
+        str(row["id"]), str(row.get("title") or ""), row["text"], str(row.get("lang") or lang), row.get("occurred_at")
+    )
 
 
 def _question(row: dict[str, Any], lang: str) -> Question:
-    gold = tuple(GoldSpan(str(span["doc"]), span["text"]) for span in row.get("gold", ()))
-    return Question(str(row["id"]), row["text"], row.get("lang", lang), row.get("answerable", True), gold)
+    try:
+        gold = tuple(GoldSpan(str(span["doc"]), str(span["text"])) for span in row.get("gold") or ())
+    except (KeyError, TypeError) as broken:
+        raise DatasetBroken(f"question {row['id']}: gold needs a list of objects with doc and text") from broken
+    return Question(str(row["id"]), row["text"], str(row.get("lang") or lang), row.get("answerable") is not False, gold)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -120,7 +131,7 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as broken:
         raise DatasetBroken(f"{path} cannot be read: {broken}") from broken
     for number, line in enumerate(text.split("\n"), 1):
