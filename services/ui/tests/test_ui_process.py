@@ -59,6 +59,17 @@ def test_streamlit_run_starts_the_same_app(stack: Any, tmp_path: Path, unused_tc
         process.wait(20)
 
 
+def test_without_its_settings_the_app_refuses_to_serve(stack: Any, tmp_path: Path, unused_tcp_port: int) -> None:
+    launcher = tmp_path / "launcher.py"
+    launcher.write_text("from ui.app import app\napp.run()\n", encoding="utf-8")
+    env = {"MARU_API_URL": stack.peer.url, "PATH": "", "STREAMLIT_SERVER_PORT": str(unused_tcp_port)}
+    done = subprocess.run(
+        [sys.executable, str(launcher)], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert "config.toml was not read" in done.stderr + done.stdout
+
+
 def _title(url: str) -> str:
     try:
         document = httpx.get(url, headers={"Accept": "text/html"}, timeout=5).text
