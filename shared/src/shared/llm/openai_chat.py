@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from shared.llm.errors import ModelCutOff, ModelError, ModelOutputInvalid, ModelRefused
-from shared.llm.openai_connection import OpenAiConnection, stream_error, translated, within
+from shared.llm.openai_connection import OpenAiConnection, readable, stream_error, translated, within
 from shared.llm.port import ChatMessage, S, TextDelta, Usage, UsageReport
 from shared.llm.prices import cost_micros
 from shared.llm.retry import with_retries
@@ -101,6 +101,10 @@ class OpenAiLanguageModel:
             return await client.chat.completions.create(**request)
 
         completion = await self._connection.call(ask)
+        with readable():
+            return self._read(completion)
+
+    def _read(self, completion: Any) -> tuple[str, Usage]:
         choice = completion.choices[0] if completion.choices else None
         if choice is None or choice.finish_reason == "length":
             raise ModelOutputInvalid
@@ -175,12 +179,13 @@ class _StreamedAnswer:
         return UsageReport(usage_of(self._model, self._usage), truncated=self._finish == "length")
 
     def _take(self, line: str) -> str | None:
-        try:
-            chunk = json.loads(line)
-        except ValueError as error:
-            raise ModelOutputInvalid from error
-        if not isinstance(chunk, dict):
+        with readable():
+            text = self._read(json.loads(line))
+        if text is not None and not isinstance(text, str):
             raise ModelOutputInvalid
+        return text
+
+    def _read(self, chunk: Any) -> Any:
         if failure := chunk.get("error"):
             details = failure if isinstance(failure, dict) else {}
             raise stream_error(details.get("code"), details.get("type"))
@@ -192,8 +197,7 @@ class _StreamedAnswer:
         delta = choice.get("delta") or {}
         if delta.get("refusal"):
             raise ModelRefused
-        text: str | None = delta.get("content")
-        return text
+        return delta.get("content")
 
 
 async def _open_stream(client: openai.AsyncOpenAI, request: dict[str, Any]) -> httpx2.Response:
@@ -209,8 +213,12 @@ def usage_of(model: str, counted: dict[str, Any] | None) -> Usage:
     """An endpoint's `usage` object as ours; one that counts nothing leaves zero tokens and an unknown cost."""
     if not counted:
         return Usage(calls=1, cost_micros=None)
-    sent, written = int(counted.get("prompt_tokens") or 0), int(counted.get("completion_tokens") or 0)
-    cached = int((counted.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+    try:
+        sent, written = int(counted.get("prompt_tokens") or 0), int(counted.get("completion_tokens") or 0)
+        cached = int((counted.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+    except (AttributeError, TypeError, ValueError):
+        # The answer is good all the same.
+        return Usage(calls=1, cost_micros=None)
     return Usage(sent, written, cached, 1, cost_micros(model, sent, written, cached))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,7 @@ from shared.llm.errors import (
     ModelCutOff,
     ModelError,
     ModelMisconfigured,
+    ModelOutputInvalid,
     ModelQuotaExhausted,
     ModelRateLimited,
     ModelRefused,
@@ -102,7 +103,8 @@ class OpenAiConnection:
 
         async def attempt() -> T:
             async with translated(), within(limit):
-                return await operation(client)
+                with readable():
+                    return await operation(client)
 
         return await with_retries(self.endpoint.retries, attempt)
 
@@ -137,6 +139,15 @@ async def translated() -> AsyncGenerator[None]:
         raise stream_error(error.code, error.type) from error
     except openai.OpenAIError as error:
         raise ModelUnavailable from error
+
+
+@contextmanager
+def readable() -> Generator[None]:
+    """Let an answer of an unexpected shape leave the block as ours: a page of a proxy, a list where an object should be."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ModelOutputInvalid from error
 
 
 def stream_error(code: str | None, kind: str | None) -> ModelError:

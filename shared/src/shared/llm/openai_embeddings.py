@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.llm.errors import ModelOutputInvalid
-from shared.llm.openai_connection import OpenAiConnection
+from shared.llm.openai_connection import OpenAiConnection, readable
 from shared.llm.tokens import cut_to_tokens, estimate_tokens
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class OpenAiEmbedder:
             return await client.embeddings.create(model=self.model, input=texts, encoding_format="float", **sized)
 
         answer = await self._connection.call(ask)
-        vectors = [list(item.embedding) for item in sorted(answer.data, key=lambda item: item.index)]
+        with readable():
+            ordered = sorted(answer.data, key=lambda item: item.index)
+            vectors = [[float(number) for number in item.embedding] for item in ordered]
         if len(vectors) != len(texts) or any(len(vector) != self.dimensions for vector in vectors):
             raise ModelOutputInvalid(
                 f"The embedding model {self.model} returned vectors of another number or length than {self.dimensions}. "

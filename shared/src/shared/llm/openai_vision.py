@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.llm.errors import ModelOutputInvalid, ModelRefused
-from shared.llm.openai_connection import OpenAiConnection
+from shared.llm.openai_connection import OpenAiConnection, readable
 from shared.llm.port import ImageDescription
 from shared.llm.schema import strict_schema
 
@@ -59,7 +59,8 @@ class OpenAiVision:
             return await client.chat.completions.create(**request)
 
         answer = await self._connection.call(ask)
-        return _read(answer)
+        with readable():
+            return _read(answer)
 
 
 def _read(answer: Any) -> ImageDescription:
