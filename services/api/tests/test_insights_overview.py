@@ -61,3 +61,18 @@ async def test_totals_narrow_to_a_person_and_a_space(memory: Memory) -> None:
         totals = (await jiwoo.http.get("/api/v1/insights/overview", params=query)).json()
         assert totals["days"] == [{"date": day, "count": 1}]
     assert (await jiwoo.http.get("/api/v1/insights/overview", params={"from": "x"})).status_code == 422
+
+
+async def test_a_day_begins_where_the_person_lives(memory: Memory) -> None:
+    jiwoo = await memory.person()
+    await memory.note(jiwoo, "Before breakfast in Seoul.", occurred_at="2024-03-03T22:30:00Z")
+
+    async def days(tz: str) -> list[str]:
+        answer = await jiwoo.http.get("/api/v1/insights/overview", params={"tz": tz})
+        return [day["date"] for day in answer.json()["days"]]
+
+    assert await days("UTC") == await days("America/New_York") == ["2024-03-03"]
+    assert await days("Asia/Seoul") == ["2024-03-04"]
+    for wrong, code in (("Asia/Nowhere", "time_zone_unknown"), ("'; DROP", "invalid"), ("\x00", "invalid")):
+        answer = await jiwoo.http.get("/api/v1/insights/overview", params={"tz": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (422, code), wrong

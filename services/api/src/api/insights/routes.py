@@ -28,7 +28,10 @@ async def overview(
     ] = None,
     space_id: UUID | None = None,
     person_id: UUID | None = None,
+    tz: Annotated[
+        str, Query(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$", description="Where a day begins: Asia/Seoul")
+    ] = "UTC",
 ) -> Response:
     """The fifty commonest topics, emotions by week, entries by day; corrections count, not what they replaced."""
-    text = await service.overview(caller, OverviewFilter(since, until, space_id, person_id))
+    text = await service.overview(caller, OverviewFilter(since, until, space_id, person_id, tz))
     return Response(text, media_type="application/json")
