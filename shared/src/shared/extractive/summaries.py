@@ -30,7 +30,9 @@ def summarise(text: str, *, sentence_count: int = 2) -> str:
 
 def _spread(listed: list[str]) -> list[str]:
     """Sentences from the whole of a long text, its first ones always, since comparing all pairs grows quadratically."""
-    usable = [sentence for sentence in listed if len(sentence) <= _LONGEST_SENTENCE] or [listed[0][:_LONGEST_SENTENCE]]
+    short = [sentence for sentence in listed if len(sentence) <= _LONGEST_SENTENCE] or [listed[0][:_LONGEST_SENTENCE]]
+    # One without a word is like none of the others, and where all are, LexRank divides by nought.
+    usable = [sentence for sentence in short if terms(sentence, morphology=None)] or short[:1]
     if len(usable) <= _MOST_SENTENCES:
         return usable
     step = len(usable) / _MOST_SENTENCES
@@ -38,6 +40,8 @@ def _spread(listed: list[str]) -> list[str]:
 
 
 def _central(listed: list[str], count: int) -> list[str]:
+    if len(listed) <= count:
+        return listed
     summariser, dom = _sumy()
     tokeniser = _Terms()
     document = dom.ObjectDocumentModel([dom.Paragraph([dom.Sentence(sentence, tokeniser) for sentence in listed])])

@@ -21,7 +21,7 @@ _SHOWN = frozenset(
         "audio/flac",
     }
 )
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f"\\/:*?<>|\u202a-\u202e\u2066-\u2069]')
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f"\\/:*?<>|\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]')
 _MAX_NAME = 120
 
 

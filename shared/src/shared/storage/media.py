@@ -77,8 +77,8 @@ def family(head: bytes) -> str | None:
             return name
     if head[4:8] == b"ftyp":
         return _ISO_BRANDS.get(head[8:12], "mp4")
-    if head[:4] == b"RIFF":
-        return {b"WEBP": "webp", b"WAVE": "wav"}.get(head[8:12])
+    if head[:4] == b"RIFF" and (held := {b"WEBP": "webp", b"WAVE": "wav"}.get(head[8:12])):
+        return held
     if b"%PDF-" in head[:1024]:
         return "pdf"
     if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[:2] not in {b"\xff\xfe", b"\xff\xff"}:
@@ -95,7 +95,8 @@ _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
-    (b"ID3", "mp3"),
+    # With the major version: a text may well begin with these letters.
+    *((b"ID3" + bytes([major]), "mp3") for major in range(2, 5)),
     (b"OggS", "ogg"),
     (b"\x1aE\xdf\xa3", "webm"),
     (b"fLaC", "flac"),
