@@ -31,9 +31,12 @@ class ApiClient:
         answer = await self._http.post("/auth/v1/signup", json={**credentials, "data": {"name": name}})
         if answer.status_code == 422:
             answer = await self._http.post("/auth/v1/token", params={"grant_type": "password"}, json=credentials)
+        document = _document(answer)
         if not answer.is_success:
-            raise Refused(f"{email} cannot sign in: {answer.json().get('message', answer.text)}")
-        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            raise Refused(f"{email} cannot sign in: {document.get('message') or answer.text[:300]}")
+        if "access_token" not in document:
+            raise Refused(f"{self._http.base_url} is no Maru: give the address of its api")
+        self._http.headers["Authorization"] = f"Bearer {document['access_token']}"
 
     async def ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         """One call and its JSON."""
@@ -43,8 +46,7 @@ class ApiClient:
                 await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
                 continue
             if answer.is_success:
-                document: dict[str, Any] = answer.json() if answer.content else {}
-                return document
+                return _document(answer)
             raise Refused(f"{method} {path} was answered with {answer.status_code}: {answer.text[:300]}")
 
     async def upload(self, name: str, content_type: str, data: bytes) -> str:
@@ -80,6 +82,15 @@ class ApiClient:
                 return False
             await asyncio.sleep(_POLL_S)
         return True
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON object of an answer; empty for anything else, such as the page of a server that is no Maru."""
+    try:
+        document = answer.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 @asynccontextmanager

@@ -126,12 +126,17 @@ def version() -> None:
 
 def main() -> None:
     """The entry point."""
+    from shared.errors import Problem
+    from shared.settings import SettingMissing
+
     from maru.errors import CannotStart
 
     try:
         app()
-    except CannotStart as reason:
+    except (CannotStart, SettingMissing) as reason:
         sys.exit(f"maru: {reason}")
+    except Problem as problem:
+        sys.exit(f"maru: {problem.detail}")
 
 
 def _api_url() -> str:

@@ -21,6 +21,15 @@ async def server(connection: Connection) -> dict[str, Any]:
     return dict(row) if row else {}
 
 
+async def has_schema(connection: Connection) -> bool:
+    """Whether a Maru has ever started on this database."""
+    return bool(
+        await connection.fetchval(
+            "SELECT to_regclass('maru.entries') IS NOT NULL AND to_regclass('local.deliveries') IS NOT NULL"
+        )
+    )
+
+
 async def entries(connection: Connection) -> dict[str, Any]:
     """How many entries are ready, failed, at work, and at work without a sign of life for ten minutes."""
     row = await connection.fetchrow(

@@ -174,7 +174,8 @@ class Database:
                     reset=_no_reset,
                     statement_cache_size=0 if self._pooled else 256,
                     command_timeout=self._statement_timeout_s,
-                    server_settings={} if self._pooled else {"application_name": "maru"},
+                    # The login roles of the migrations bring the path along; the owner of a Postgres of one's own does not.
+                    server_settings={} if self._pooled else {"application_name": "maru", "search_path": "maru, public"},
                 )
                 try:
                     self._pool = await pool

@@ -157,6 +157,9 @@ async def _database(home: Home, env: Mapping[str, str], *, is_up: bool) -> list[
             async with database.service_tx() as connection:
                 server = await doctor_store.server(connection)
                 findings = [_server(server)]
+                if not await doctor_store.has_schema(connection):
+                    advice = "Start Maru with `make run`; that makes them."
+                    return [*findings, Finding("warning", "schema", "the tables of Maru are not there yet", advice)]
                 findings += _entries(await doctor_store.entries(connection), await doctor_store.failures(connection))
                 waiting_s = await doctor_store.oldest_waiting_s(connection)
                 findings += _messages(

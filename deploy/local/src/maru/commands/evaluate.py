@@ -18,11 +18,19 @@ from maru.evaluation import measure, throwaway_product
 
 def evaluate_and_say(folders: Sequence[Path], url: str | None, json_to: Path | None, env: Mapping[str, str]) -> None:
     """Measure the shipped data, or the folders given, on a Maru of its own or on the one at `url`; print the table."""
+    import httpx
+
+    if json_to is not None and not json_to.parent.is_dir():
+        raise CannotStart(
+            f"The folder {json_to.parent}, where the figures are to be written, does not exist: make it first."
+        )
     try:
         datasets = [load_dataset(folder) for folder in folders] or [shipped_dataset()]
         reports = asyncio.run(_measure(datasets, url, env, ask=not folders))
     except (DatasetBroken, Refused) as problem:
         raise CannotStart(str(problem)) from problem
+    except (httpx.HTTPError, httpx.InvalidURL) as problem:
+        raise CannotStart(f"The Maru at {url} does not answer ({problem}): start it, or leave --url out.") from problem
     if json_to is not None:
         json_to.write_text(json.dumps([as_json(report) for report in reports], ensure_ascii=False, indent=2), "utf-8")
     sys.stdout.write(render(reports) + "\n")

@@ -16,7 +16,7 @@ async def seed_and_say(api_url: str, say: Say) -> bool:
 
     try:
         report = await seed(api_url, say)
-    except (SeedFailed, httpx.HTTPError) as problem:
+    except (SeedFailed, httpx.HTTPError, httpx.InvalidURL) as problem:
         say(f"maru: the demo could not be written: {problem}")
         return False
     if report.already_there:

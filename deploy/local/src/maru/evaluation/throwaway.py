@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,33 @@ from maru.errors import CannotStart
 
 _START_WITHIN_S = 90
 _STOP_WITHIN_S = 20
+_OF_SOMEBODY = ("MARU_", "DATABASE_", "QDRANT_", "R2_", "SUPABASE_", "GOOGLE_", "PUSH_", "LANGSMITH_", "OTEL_", "CORS_")
+_KEPT_OF_MARU = frozenset(
+    {
+        "MARU_CHAT_MODEL",
+        "MARU_EMBEDDING_MODEL",
+        "MARU_EMBEDDING_DIMENSIONS",
+        "MARU_VISION_MODEL",
+        "MARU_TRANSCRIPTION_MODEL",
+        "MARU_LLM_TIMEOUT_S",
+        "MARU_LOG_LEVEL",
+    }
+)
+
+
+def own_environment(env: Mapping[str, str], folder: str, ports: Sequence[str]) -> dict[str, str]:
+    """`env` without what names an engine, an address or a key of somebody's Maru; models and the machine's own settings stay."""
+    kept = {
+        name: value
+        for name, value in env.items()
+        if name in _KEPT_OF_MARU
+        or not (name.startswith(_OF_SOMEBODY) or name.endswith("DATABASE_URL") or name in {"HOST", "PORT"})
+    }
+    return kept | {
+        "MARU_HOME": folder,
+        "MARU_RATE_LIMITS": "off",
+        **dict(zip(("MARU_API_PORT", "MARU_INGEST_PORT", "MARU_INFERENCE_PORT", "MARU_UI_PORT"), ports, strict=True)),
+    }
 
 
 @asynccontextmanager
@@ -23,14 +50,7 @@ async def throwaway_product(env: Mapping[str, str]) -> AsyncGenerator[str]:
     """Start one, give the address of its api, stop it and remove its folder. Models are those that `env` configures."""
     ports = _free_ports(4)
     with tempfile.TemporaryDirectory(prefix="maru-eval-") as folder:
-        own = {
-            **env,
-            "MARU_HOME": folder,
-            "MARU_RATE_LIMITS": "off",
-            **dict(
-                zip(("MARU_API_PORT", "MARU_INGEST_PORT", "MARU_INFERENCE_PORT", "MARU_UI_PORT"), ports, strict=True)
-            ),
-        }
+        own = own_environment(env, folder, ports)
         log = Path(folder) / "eval.log"
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(

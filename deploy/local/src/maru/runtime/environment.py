@@ -22,7 +22,7 @@ def port_of(env: Mapping[str, str], service: str) -> int:
     """`MARU_<SERVICE>_PORT`, or the usual one."""
     name = f"MARU_{service.upper()}_PORT"
     text = env.get(name) or str(_PORTS[service])
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text) < 65536:
         raise CannotStart(f"{name} is {text!r}: set it to a number from 1 to 65535.")
     return int(text)
 
@@ -66,19 +66,25 @@ def write_service_env(path: Path, variables: Mapping[str, str]) -> None:
     unfinished = path.with_name(path.name + ".new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
         file.writelines(f"{name}={_plain(value)}\n" for name, value in sorted(variables.items()))
     unfinished.rename(path)
 
 
 def read_service_env(path: Path) -> dict[str, str]:
-    """What `write_service_env` wrote; empty when nothing did."""
+    """What `write_service_env` wrote, read as a shell does: a quoted value may hold line ends. Empty when nothing did."""
     try:
-        lines = path.read_text().splitlines()
+        text = path.read_bytes().decode()
     except OSError:
         return {}
-    pairs = (line.partition("=") for line in lines if "=" in line)
-    return {name: "".join(shlex.split(value)) for name, _, value in pairs}
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise CannotStart(
+            f"The file {path} cannot be read: remove it; the next start of Maru writes it again."
+        ) from None
+    pairs = (word.partition("=") for word in words if "=" in word)
+    return {name: value for name, _, value in pairs}
 
 
 def web_app_variables(env: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:

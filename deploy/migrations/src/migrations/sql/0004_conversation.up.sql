@@ -9,6 +9,7 @@ CREATE TABLE maru.conversations (
   updated_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX conversations_owner ON maru.conversations (owner_id, updated_at DESC, id DESC);
+CREATE INDEX conversations_home ON maru.conversations (home_space_id);
 
 CREATE TABLE maru.messages (
   id uuid PRIMARY KEY,
