@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import wave
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -183,3 +184,15 @@ async def test_with_models_photos_are_described_and_recordings_written_down(open
     assert [hit["entry_id"] for hit in await memory.hits(jiwoo, "exit 24")] == [seen["id"]]
     assert (await memory.entry(jiwoo, heard["id"]))["body"] == "Remember to water the ficus."
     assert [hit["entry_id"] for hit in await memory.hits(jiwoo, "ficus")] == [heard["id"]]
+
+
+async def test_what_no_database_takes_does_not_cost_a_photo_its_description(open_with: Any, peer: OpenAiPeer) -> None:
+    memory = await open_with(environment={**peer.environment, "MARU_EMBEDDING_MODEL": "none"})
+    jiwoo = await memory.person()
+    upload = await memory.upload(jiwoo, "boat.jpg", "image/jpeg", _photo())
+    seen = {"description": "A red\0 boat at sea.", "text": "\0호프\0"}
+    peer.script(Reply(json.dumps(seen)))
+    saved = await _save(jiwoo, "photo", [upload])
+    await memory.settle()
+    entry = await memory.entry(jiwoo, saved["id"])
+    assert (entry["status"], entry["body"]) == ("ready", "A red boat at sea.\n\n호프")
