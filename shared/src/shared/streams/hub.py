@@ -11,6 +11,8 @@ from uuid import UUID
 
 from shared.streams.events import StreamEvent
 
+_STORING_AT_ONCE = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Woken:
@@ -70,6 +72,8 @@ class StreamHub:
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener]] = defaultdict(set)
         self._productions: dict[UUID, _Production] = {}
+        # Storing events in the background must not take every connection from the requests that wait for one.
+        self.storing = asyncio.Semaphore(_STORING_AT_ONCE)
 
     @property
     def active(self) -> int:

@@ -42,11 +42,17 @@ async def create(
 
 
 async def append_numbered(
-    connection: Connection, stream_id: UUID, events: Sequence[StreamEvent], lease_s: float
+    connection: Connection,
+    stream_id: UUID,
+    events: Sequence[StreamEvent],
+    lease_s: float,
+    *,
+    wait_for_disk: bool = True,
 ) -> bool:
     """Store events that their only producer numbered, renew its lease, and tell whether it was asked to stop.
 
-    Events of a stream that has ended meanwhile are dropped: the answer is then True as well.
+    Events of a stream that has ended meanwhile are dropped: the answer is then True as well. Without `wait_for_disk` the whole transaction commits
+    without waiting: a crash of the database server may lose it, a crash of this process may not.
     """
     cancel = await connection.fetchval(
         """
@@ -59,7 +65,7 @@ async def append_numbered(
           SELECT $1, e.seq, e.type, e.data FROM alive, unnest($4::bigint[], $5::text[], $6::jsonb[]) AS e (seq, type, data)
           ON CONFLICT DO NOTHING
         )
-        SELECT cancel_requested FROM alive
+        SELECT cancel_requested, CASE WHEN $7 THEN '' ELSE set_config('synchronous_commit', 'off', true) END FROM alive
         """,
         stream_id,
         events[-1].seq if events else 0,
@@ -67,6 +73,7 @@ async def append_numbered(
         [event.seq for event in events],
         [event.type for event in events],
         [event.data for event in events],
+        wait_for_disk,
     )
     return cancel is None or bool(cancel)
 

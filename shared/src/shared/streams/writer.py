@@ -41,7 +41,8 @@ class StreamWriter:
         self._hub = hub
         self._lease_s = lease_s
         self._seq = last_seq
-        self._unsaved: list[StreamEvent] = []
+        self._events: list[StreamEvent] = []
+        self._stored = 0
         self._terminal: StreamEvent | None = None
         self._announced = False
         self._loop: asyncio.Task[None] | None = None
@@ -59,7 +60,7 @@ class StreamWriter:
             if self._loop is not None:
                 self._loop.cancel()
                 await asyncio.gather(self._loop, return_exceptions=True)
-            if self._unsaved and not self._announced:
+            if self._stored < len(self._events) and not self._announced:
                 await self.flush()
         finally:
             self._announcement.__exit__(None, None, None)
@@ -70,17 +71,27 @@ class StreamWriter:
         """Number an event and hand it to the listeners here; it is stored within some tens of milliseconds."""
         self._seq += 1
         event = StreamEvent(self._seq, type_, data)
-        self._unsaved.append(event)
+        self._events.append(event)
         self._hub.publish(self._stream_id, event)
         self._dirty.set()
         return event
 
     async def flush(self) -> None:
-        """Store what was emitted. An event stays in memory until its transaction is known to have committed; storing it twice is storing it once."""
-        events = list(self._unsaved)
-        async with self._transaction() as connection:
-            stop = await store.append_numbered(connection, self._stream_id, events, self._lease_s)
-        self._forget(events)
+        """Store what was emitted; storing an event twice is storing it once.
+
+        It does not wait for the disk, which with many streams would be busy with nothing else. A crash of the database server then takes the last
+        moments with it, so after any failure everything is stored again, and so it is with the end, which does wait.
+        """
+        start, end = self._stored, len(self._events)
+        try:
+            async with self._transaction() as connection:
+                stop = await store.append_numbered(
+                    connection, self._stream_id, self._events[start:end], self._lease_s, wait_for_disk=False
+                )
+        except BaseException:
+            self._stored = 0
+            raise
+        self._stored = max(self._stored, end)
         if stop:
             self.cancelled.set()
 
@@ -90,7 +101,7 @@ class StreamWriter:
         False when somebody else has ended it: then the result must not be stored either. It may be called again when the commit failed.
         """
         # It waits for no flush: that one may be waiting for a connection, of which we hold one.
-        await store.append_numbered(connection, self._stream_id, list(self._unsaved), self._lease_s)
+        await store.append_numbered(connection, self._stream_id, self._events, self._lease_s)
         terminal = StreamEvent(self._seq + 1, type_, data)
         ended = await store.finish(connection, self._stream_id, status, terminal)
         self._terminal = terminal if ended else None
@@ -102,10 +113,6 @@ class StreamWriter:
         if self._terminal is not None:
             self._hub.publish(self._stream_id, self._terminal)
         self._hub.wake(self._stream_id)
-
-    def _forget(self, stored: list[StreamEvent]) -> None:
-        last = stored[-1].seq if stored else 0
-        self._unsaved = [event for event in self._unsaved if event.seq > last]
 
     async def _flush_forever(self) -> None:
         while True:
@@ -119,7 +126,8 @@ class StreamWriter:
                 await asyncio.sleep(min(_FLUSH_MOST_S, _FLUSH_S + _FLUSH_EACH_S * self._hub.active))
             self._dirty.clear()
             try:
-                await self.flush()
+                async with self._hub.storing:
+                    await self.flush()
             except Exception:
                 log.warning(
                     "events of a stream are not stored yet; they are kept and stored with the next flush", exc_info=True
