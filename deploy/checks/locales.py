@@ -13,11 +13,12 @@ _PLACEHOLDER = re.compile(r"\{(\w*)")
 
 def check(root: Path) -> Iterator[str]:
     """The keys that one language lacks, and the placeholders that differ."""
-    for english in sorted(root.glob("services/*/src/*/locales/en.json")):
-        korean = english.with_name("ko.json")
-        where = english.parent.relative_to(root)
-        if not korean.exists():
-            yield f"{where}: ko.json is missing"
+    for folder in sorted(root.glob("services/*/src/*/locales")):
+        english, korean = folder / "en.json", folder / "ko.json"
+        where = folder.relative_to(root)
+        missing = [path.name for path in (english, korean) if not path.exists()]
+        yield from (f"{where}: {name} is missing" for name in missing)
+        if missing:
             continue
         texts = {path.stem: dict(_flat(json.loads(path.read_text(encoding="utf-8")))) for path in (english, korean)}
         for key in sorted(texts["en"].keys() ^ texts["ko"].keys()):

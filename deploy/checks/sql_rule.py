@@ -8,6 +8,7 @@ and in the runtime's own queue and server modules. A connection is had only by `
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
@@ -33,7 +34,13 @@ _VERBS = (
     "set",
     "truncate",
     "lock",
+    "merge",
+    "copy",
+    "do",
+    "grant",
+    "revoke",
 )
+_STATEMENT = re.compile(rf"(\s|\(|--[^\n]*\n)*({'|'.join(_VERBS)})(\s|\(|;|$)", re.IGNORECASE)
 _MECHANISMS = (
     "shared/src/shared/db/",
     "shared/src/shared/streams/",
@@ -85,12 +92,12 @@ def _is_sql(arguments: list[ast.expr]) -> bool:
     if not arguments:
         return False
     first = arguments[0]
+    while isinstance(first, ast.BinOp):
+        first = first.left
     if isinstance(first, ast.JoinedStr) and first.values:
         first = first.values[0]
     return (
-        isinstance(first, ast.Constant)
-        and isinstance(first.value, str)
-        and first.value.lstrip(" \n(").lower().startswith(_VERBS)
+        isinstance(first, ast.Constant) and isinstance(first.value, str) and _STATEMENT.match(first.value) is not None
     )
 
 
