@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from shared.db import Principal
 from shared.errors import Forbidden, Unauthenticated
 from shared.http.ratelimit import Limit, RateLimiter
@@ -24,24 +25,34 @@ class AdminOnly(Forbidden):
     default_detail = "Only an administrator may do this. `maru admin create` makes one."
 
 
-_bearer = HTTPBearer(auto_error=False, description="The `access_token` of `/auth/v1/token`")
+class SignedInCaller(SecurityBase):
+    """Who holds the bearer token; `app.state.authenticate` is put there by the composition root.
+
+    The scheme of the document and the check are one dependency: every request pays for each.
+    """
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="The `access_token` of `/auth/v1/token`")
+        self.scheme_name = "HTTPBearer"
+
+    async def __call__(self, request: Request) -> Principal:
+        """Verify the token and count the request."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated
+        authenticate: Authenticate = request.app.state.authenticate
+        principal = await authenticate(token)
+        request.state.user_id = str(principal.user_id)
+        limiter: RateLimiter = request.app.state.limiter
+        limiter.spend_here(_PER_PERSON, str(principal.user_id))
+        return principal
 
 
-async def current_principal(request: Request, _: Annotated[object, Depends(_bearer)] = None) -> Principal:
-    """Verify the bearer token; `app.state.authenticate` is put there by the composition root."""
-    scheme, _sep, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated
-    authenticate: Authenticate = request.app.state.authenticate
-    principal = await authenticate(token)
-    request.state.user_id = str(principal.user_id)
-    limiter: RateLimiter = request.app.state.limiter
-    limiter.spend_here(_PER_PERSON, str(principal.user_id))
-    return principal
+current_principal = SignedInCaller()
 
 
 async def current_admin(principal: Annotated[Principal, Depends(current_principal)]) -> Principal:
-    """As `current_principal`, for administrators only."""
+    """As `Caller`, for administrators only."""
     if not principal.is_admin:
         raise AdminOnly
     return principal
