@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest.handlers import FACTS
-from ingest.messages import EntrySaved, MessageMalformed, RefreshEntry, open_envelope, reason
+from ingest.messages import EntryDeleted, EntrySaved, MessageMalformed, RefreshEntry, open_envelope, reason
 from ingest.parse.errors import (
     REFUSALS,
     FileBroken,
@@ -470,3 +470,15 @@ def test_what_a_database_takes_stays_as_it_is(text: str) -> None:
 
 def test_a_broken_file_is_still_a_file_refused() -> None:
     assert REFUSALS["file_broken"] is FileBroken
+
+
+@pytest.mark.parametrize(
+    "key", ["spaces/x", "spaces/{space}/original", "spaces/{other}/{upload}/original", "original", ""]
+)
+def test_a_deletion_takes_only_files_of_uploads_in_its_own_space(key: str) -> None:
+    space, other, upload = uuid4(), uuid4(), uuid4()
+    names = {"space": space, "other": other, "upload": upload}
+    mine = f"spaces/{space}/{upload}/original"
+    assert EntryDeleted(entry_id=uuid4(), space_id=space, object_keys=[mine]).object_keys == [mine]
+    with pytest.raises(ValidationError):
+        EntryDeleted(entry_id=uuid4(), space_id=space, object_keys=[mine, key.format(**names)])

@@ -6,10 +6,11 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
+from shared.storage.keys import space_prefix, upload_prefix
 
 # As Postgres counts versions; a larger number would fail there again and again instead of being set aside here.
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -33,6 +34,14 @@ class EntryDeleted(BaseModel):
     entry_id: UUID
     space_id: UUID
     object_keys: list[str] = []
+
+    @model_validator(mode="after")
+    def _keys_lie_in_the_space(self) -> Self:
+        # What lies beside a key is deleted with it: a key of another space, or one that names no upload, would take too much along.
+        home = space_prefix(self.space_id)
+        if not all(key.startswith(home) and upload_prefix(key) != home for key in self.object_keys):
+            raise ValueError("an object key does not lie in an upload of this space")
+        return self
 
 
 class EntryTouched(BaseModel):
