@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _PROBES = "/health"
-_REST_S = 0.02
+_REST_S = 0.2
+_BETWEEN_S = 0.02
 
 
 class LaterRoutes:
@@ -64,7 +65,7 @@ class LoadBeforeUse:
     def _load_at_rest(self) -> None:
         """One router a turn of the loop, so that a request that comes in between does not wait for more than one."""
         if self._later.load_one(self._app):
-            asyncio.get_running_loop().call_later(_REST_S, self._load_at_rest)
+            asyncio.get_running_loop().call_later(_BETWEEN_S, self._load_at_rest)
 
 
 def include_later(app: FastAPI, module: str, router: str = "router") -> None:
