@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 _FLUSH_S = 0.04
 # With many streams at once each is stored in larger batches, so that storing does not take the time that handing out needs.
-_FLUSH_EACH_S = 0.008
-_FLUSH_MOST_S = 0.8
+_FLUSH_EACH_S = 0.012
+_FLUSH_MOST_S = 2.5
 
 
 class StreamWriter:
@@ -114,16 +114,19 @@ class StreamWriter:
             self._hub.publish(self._stream_id, self._terminal)
         self._hub.wake(self._stream_id)
 
+    def _interval(self) -> float:
+        return min(_FLUSH_MOST_S, _FLUSH_S + _FLUSH_EACH_S * self._hub.active, self._lease_s / 3)
+
     async def _flush_forever(self) -> None:
         while True:
             try:
                 # Also with nothing to store: the lease wants renewing and a stop pressed elsewhere wants hearing.
-                async with asyncio.timeout(min(1.0, self._lease_s / 3)):
+                async with asyncio.timeout(min(max(1.0, self._interval()), self._lease_s / 3)):
                     await self._dirty.wait()
             except TimeoutError:
                 pass
             else:
-                await asyncio.sleep(min(_FLUSH_MOST_S, _FLUSH_S + _FLUSH_EACH_S * self._hub.active))
+                await asyncio.sleep(self._interval())
             self._dirty.clear()
             try:
                 async with self._hub.storing:
