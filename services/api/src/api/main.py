@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from shared.db import Database
 from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
 from shared.http.ratelimit import RateLimiter
-from shared.llm.factory import open_llm
+from shared.llm.factory import Models, open_llm
 from shared.outbox import NotifyRelay, Relay
 from shared.settings import (
     CallbackSettings,
@@ -75,7 +76,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        warming = asyncio.create_task(models.warm(), name="warm-models")
+        warming = asyncio.create_task(_warm(models), name="warm-models")
         yield
         warming.cancel()
         # First: answers that are being written may finish, and they still need everything below.
@@ -114,3 +115,11 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         )
     )
     return app
+
+
+async def _warm(models: Models) -> None:
+    """Load the model client before the first question, and keep what it brings out of the garbage collector's rounds."""
+    if models.language is not None:
+        await models.warm()
+        gc.collect()
+        gc.freeze()
