@@ -257,15 +257,15 @@ async def test_behind_iam_the_claims_must_all_be_right(google: Google, wrong: di
 
 
 async def test_a_token_remembered_as_good_is_forgotten_when_it_expires(google: Google) -> None:
-    # Within the leeway for clocks that differ: good now, and over in an instant.
-    token = jwt.encode(claims(exp=-29), EC_KEY, "ES256")
+    # Within the leeway for clocks that differ: good now, also on a busy machine, and over in some seconds.
+    token = jwt.encode(claims(exp=-25), EC_KEY, "ES256")
     async with service(local(), google.url) as client:
         assert await knock(client, token) == 204
 
         async def refused() -> bool:
             return await knock(client, token) == 401
 
-        assert await eventually(refused, within=5)
+        assert await eventually(refused, within=30)
 
 
 def test_a_private_key_in_the_settings_never_shows() -> None:

@@ -102,7 +102,7 @@ def browser() -> Generator[Browser]:
     from playwright.sync_api import expect, sync_playwright
 
     # Patience for a machine that runs other tests too; what must come soon says so itself.
-    expect.set_options(timeout=15_000)
+    expect.set_options(timeout=30_000)
     path = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=_FLAGS)
