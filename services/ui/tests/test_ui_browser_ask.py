@@ -81,8 +81,8 @@ def test_stop_ends_the_answer_at_the_gateway_and_keeps_the_partial_text(visit: A
     _ask(page, "long question")
     expect(_live(page)).to_contain_text("w5")
     visitor.button("멈추기").click()
-    expect(page.get_by_text("여기서 멈췄습니다.").first).to_be_visible()
-    visitor.settle()
+    expect(page.get_by_text("여기서 멈췄습니다.").first).to_be_visible(timeout=3000)
+    visitor.settle(5)
     reply = _messages(someone)[-1]
     assert reply["status"] == "cancelled"
     kept = re.findall(r"\bw\d+\b", reply["content"])
