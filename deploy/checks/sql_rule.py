@@ -1,7 +1,7 @@
 """SQL lives in store and queue modules, on a connection that somebody else opened inside a transaction.
 
 Two rules. A call of a connection's method (`execute`, `fetch`, …) with a statement is allowed only in those modules, in the mechanisms of `shared`,
-and in the runtime's own queue and server modules. A connection is had only by `tenant_tx`, `space_tx` or `service_tx`: whoever calls a driver's
+and in the runtime's own queue and server modules. A connection is had only by `tenant_tx`, `space_tx`, `dispatch_tx` or `service_tx`: whoever calls a driver's
 `connect`, `acquire` or `create_pool` elsewhere could forget the role, and with it row-level security.
 """
 
@@ -107,7 +107,7 @@ def _connections(source: Source) -> Iterator[str]:
             case ast.Call(func=ast.Attribute(value=ast.Name(id=driver), attr=opener)) if (
                 driver in _DRIVERS and opener in _OPENERS
             ):
-                yield f"{source.path}:{node.lineno}: a connection outside tenant_tx, space_tx and service_tx"
+                yield f"{source.path}:{node.lineno}: a connection outside tenant_tx, space_tx, dispatch_tx and service_tx"
             case ast.Import(names=names) if any(name.name.split(".")[0] in _DRIVERS for name in names):
                 yield f"{source.path}:{node.lineno}: a database driver outside shared.db"
             case ast.ImportFrom(module=str(module)) if module.split(".")[0] in _DRIVERS:

@@ -15,9 +15,9 @@ from migrations import current_revision, downgrade, head_revision, upgrade
 from psycopg import sql
 from shared.testing.postgres import RoleUrls, SharedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
 LOGINS = {"maru_api", "maru_ingest", "maru_inference", "maru_deliverer"}
-OURS = LOGINS | {"authenticated", "space_worker"}
+OURS = LOGINS | {"authenticated", "space_worker", "dispatcher"}
 
 _EVERYTHING = """
 SELECT 'column ' || table_schema || '.' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || coalesce(column_default, '')
@@ -137,11 +137,11 @@ def test_every_table_that_names_a_tenant_has_row_level_security(database_urls: R
     assert {row[0] for row in bare} <= {"parked_messages"}
 
 
-def test_policies_are_for_the_two_request_roles_and_never_for_everybody(database_urls: RoleUrls) -> None:
+def test_policies_are_for_the_request_roles_and_never_for_everybody(database_urls: RoleUrls) -> None:
     roles = ask(
         database_urls.superuser, "SELECT DISTINCT unnest(roles)::text FROM pg_policies WHERE schemaname = 'maru'"
     )
-    assert {row[0] for row in roles} == {"authenticated", "space_worker"}
+    assert {row[0] for row in roles} == {"authenticated", "space_worker", "dispatcher"}
 
 
 def test_login_roles_own_nothing_inherit_nothing_and_stand_above_nothing(database_urls: RoleUrls) -> None:
@@ -150,7 +150,7 @@ def test_login_roles_own_nothing_inherit_nothing_and_stand_above_nothing(databas
         """
         SELECT rolname, rolcanlogin, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication OR rolinherit,
           (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid) + (SELECT count(*) FROM pg_proc p WHERE p.proowner = r.oid)
-        FROM pg_roles r WHERE rolname ~ '^maru_' OR rolname IN ('authenticated', 'space_worker')
+        FROM pg_roles r WHERE rolname ~ '^maru_' OR rolname IN ('authenticated', 'space_worker', 'dispatcher')
         """,
     )
     assert {row[0] for row in rows} == OURS
@@ -165,7 +165,7 @@ def test_only_the_gateway_becomes_a_person_and_the_deliverer_becomes_nobody(data
         database_urls.superuser,
         """
         SELECT m.rolname, g.rolname FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member JOIN pg_roles g ON g.oid = a.roleid
-        WHERE m.rolname ~ '^maru_' AND (g.rolname ~ '^maru_' OR g.rolname IN ('authenticated', 'space_worker'))
+        WHERE m.rolname ~ '^maru_' AND (g.rolname ~ '^maru_' OR g.rolname IN ('authenticated', 'space_worker', 'dispatcher'))
         """,
     )
     assert set(rows) == {
@@ -173,7 +173,19 @@ def test_only_the_gateway_becomes_a_person_and_the_deliverer_becomes_nobody(data
         ("maru_api", "space_worker"),
         ("maru_ingest", "space_worker"),
         ("maru_inference", "space_worker"),
+        ("maru_inference", "dispatcher"),
     }
+
+
+def test_the_dispatcher_sees_jobs_and_tasks_of_everybody_and_nothing_else_of_anybody(database_urls: RoleUrls) -> None:
+    rows = ask(
+        database_urls.superuser,
+        """
+        SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'maru'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
+          AND has_table_privilege('dispatcher', c.oid, 'SELECT,INSERT,UPDATE,DELETE')
+        """,
+    )
+    assert {row[0] for row in rows} == {"jobs", "tasks", "job_deltas"}
 
 
 def test_no_login_role_reads_a_tenants_table_as_itself(database_urls: RoleUrls) -> None:

@@ -22,6 +22,13 @@ SERVICE_TABLES = {
     "ui_sessions",
     "local_deliveries",
     "parked_messages",
+    "task_queues",
+    "worker_tokens",
+    "worker_token_versions",
+    "workers",
+    "gpu_hosts",
+    "runner_times",
+    "dispatch_clock",
 }
 
 
@@ -91,7 +98,7 @@ async def test_no_role_of_a_service_is_above_row_level_security(database_url: st
     try:
         roles = await connection.fetch(
             """
-            SELECT rolname FROM pg_roles WHERE rolname ~ '^(maru_|authenticated$|space_worker$)'
+            SELECT rolname FROM pg_roles WHERE rolname ~ '^(maru_|authenticated$|space_worker$|dispatcher$)'
               AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolinherit)
             """
         )

@@ -84,6 +84,12 @@ class Database:
         ) as connection:
             yield connection
 
+    @asynccontextmanager
+    async def dispatch_tx(self) -> AsyncGenerator[Connection]:
+        """A transaction of the dispatcher: jobs and tasks of every tenant, and nothing else of theirs."""
+        async with self._transaction("BEGIN; SET LOCAL ROLE dispatcher") as connection:
+            yield connection
+
     async def call(self, function: str, *arguments: Any) -> Any:
         """The value of a database function, in a transaction of its own that costs no round trip beyond the call.
 

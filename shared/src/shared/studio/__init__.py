@@ -1,0 +1,1 @@
+"""What the gateway and the dispatcher both know about jobs: states, matching, folding."""
