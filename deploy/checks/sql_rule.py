@@ -1,8 +1,8 @@
 """SQL lives in store and queue modules, on a connection that somebody else opened inside a transaction.
 
 Two rules. A call of a connection's method (`execute`, `fetch`, …) with a statement is allowed only in those modules, in the mechanisms of `shared`,
-and in the runtime's own queue and server modules. A connection is had only by `tenant_tx`, `space_tx`, `dispatch_tx` or `service_tx`: whoever calls a driver's
-`connect`, `acquire` or `create_pool` elsewhere could forget the role, and with it row-level security.
+and in the runtime's own queue and server modules. A connection is had only by `tenant_tx`, `space_tx`, `dispatch_tx` or `service_tx`: whoever
+calls a driver's `connect`, `acquire` or `create_pool` elsewhere could forget the role, and with it row-level security.
 """
 
 from __future__ import annotations
