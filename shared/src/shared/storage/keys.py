@@ -59,6 +59,16 @@ def display_key(object_key: str) -> str:
     return f"{_folder(object_key)}/display"
 
 
+def job_prefix(space_id: UUID, job_id: UUID) -> str:
+    """Where everything lies that workers made for one job."""
+    return f"{space_prefix(space_id)}jobs/{job_id}/"
+
+
+def output_key(space_id: UUID, job_id: UUID, task_id: UUID, attempt: int) -> str:
+    """Where one attempt at a task leaves its output: a worker that comes back too late cannot write over a later attempt's."""
+    return f"{job_prefix(space_id, job_id)}{task_id}/{attempt}/output"
+
+
 def upload_prefix(object_key: str) -> str:
     """Where everything of one upload lies: the original and what was made of it."""
     return f"{_folder(object_key)}/"

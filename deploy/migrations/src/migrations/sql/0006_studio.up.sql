@@ -70,11 +70,15 @@ CREATE TABLE maru.tasks (
   max_failures smallint NOT NULL,
   lease_losses smallint NOT NULL DEFAULT 0,
   max_lease_losses smallint NOT NULL DEFAULT 3,
-  -- The attempt whose report was accepted, and what it said: the same report again gets the same answer.
+  -- The attempt whose report was accepted, and what was answered (done, failed, queued): the same report again gets the same answer.
   reported_attempt int,
   reported_status text,
+  -- Who holds it, or held it last, and what an hour costs there; `lost_by` names those who fell silent with it.
+  token_id text,
   worker_id uuid,
   worker_name text,
+  price_micros_per_hour bigint NOT NULL DEFAULT 0,
+  lost_by text[] NOT NULL DEFAULT '{}',
   claim_id uuid,
   claimed_at timestamptz,
   lease_expires_at timestamptz,
@@ -86,7 +90,7 @@ CREATE TABLE maru.tasks (
   input_size bigint,
   upload_id uuid,
   params jsonb,
-  -- What the current attempt was allowed to upload: {attempt, key, content_type, size, filename}.
+  -- What an attempt was allowed to upload: {attempt, content_type, size, filename}.
   upload jsonb,
   output_key text,
   output_type text,
@@ -112,12 +116,14 @@ CREATE INDEX tasks_running ON maru.tasks (job_id) WHERE status = 'processing';
 CREATE INDEX tasks_claims ON maru.tasks (claim_id) WHERE status = 'processing';
 CREATE INDEX tasks_space ON maru.tasks (space_id);
 
--- What finished since the job was last folded; inserted only, so that reports do not wait for one another on the job's row.
+-- What finished since the job was last folded; inserted only, so that reports do not wait for one another on the job's row. No foreign key for the
+-- same reason: its check would lock that row. What a deleted job leaves goes with the sweep.
 CREATE TABLE maru.job_deltas (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  job_id uuid NOT NULL REFERENCES maru.jobs ON DELETE CASCADE,
+  job_id uuid NOT NULL,
   space_id uuid NOT NULL,
   task_id uuid NOT NULL,
+  gpu_name text,
   done int NOT NULL DEFAULT 0,
   failed int NOT NULL DEFAULT 0,
   cancelled int NOT NULL DEFAULT 0,
@@ -143,7 +149,7 @@ BEGIN
 END $$;
 GRANT SELECT ON maru.jobs TO dispatcher;
 GRANT SELECT, UPDATE ON maru.tasks TO dispatcher;
-GRANT SELECT, INSERT ON maru.job_deltas TO dispatcher;
+GRANT SELECT, INSERT, DELETE ON maru.job_deltas TO dispatcher;
 GRANT INSERT ON maru.outbox TO dispatcher;
 GRANT SELECT ON maru.task_queues TO authenticated, space_worker, maru_inference;
 GRANT SELECT, UPDATE, DELETE ON maru.task_queues TO dispatcher;
@@ -257,6 +263,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON maru.worker_tokens, maru.worker_token_ve
 GRANT SELECT, UPDATE, DELETE ON maru.workers TO maru_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON maru.workers, maru.gpu_hosts, maru.runner_times TO maru_inference;
 GRANT SELECT ON maru.worker_tokens, maru.worker_token_versions, maru.workers TO dispatcher;
+GRANT UPDATE (seen_at) ON maru.workers TO dispatcher;
+GRANT UPDATE (last_used_at) ON maru.worker_tokens TO dispatcher;
 GRANT SELECT, UPDATE ON maru.dispatch_clock TO dispatcher;
 GRANT SELECT ON maru.gpu_hosts, maru.runner_times TO maru_api;
 REVOKE ALL ON FUNCTION maru.task_queue(text, jsonb), maru.place_tasks(uuid, int, int, int) FROM PUBLIC;
