@@ -1,0 +1,1 @@
+"""Rents hosts to match the queue, down to none, within a budget."""
