@@ -1,0 +1,500 @@
+"""A strict dispatcher and its object storage for tests, each on a port of its own; both can misbehave on demand.
+
+Strict: every body must be exactly what `shared.contracts.dispatch` says, every fence must fit, a signed address takes one method, size and type,
+and a token that reaches the storage is a failure that `problems` remembers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel
+from shared.contracts import dispatch
+
+TOKEN = "wk_abcdefghijkl_" + "s3cr3t-" * 6
+_MODELS: dict[str, type[BaseModel]] = {
+    "register": dispatch.Registration,
+    "next-task": dispatch.NextTask,
+    "presign": dispatch.PresignRequest,
+    "heartbeat": dispatch.Heartbeat,
+    "report": dispatch.Report,
+    "exchange": dispatch.Exchange,
+    "release": dispatch.Released,
+    "drain": dispatch.Drain,
+}
+
+
+@dataclass
+class PeerTask:
+    """A task as the peer holds it; `history` tells what happened to it, in order."""
+
+    runner: str
+    params: dict[str, Any]
+    input: bytes | None
+    input_name: str | None
+    announced_size: int | None = None
+    id: UUID = field(default_factory=uuid4)
+    status: str = "queued"
+    attempt: int = 0
+    worker: str = ""
+    claim_id: UUID | None = None
+    expires: float = 0
+    progress: list[float] = field(default_factory=list)
+    uploaded: bytes | None = None
+    uploaded_type: str = ""
+    filename: str = ""
+    output: bytes | None = None
+    error: dict[str, Any] | None = None
+    retryable: bool | None = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    accepted: tuple[int, str] | None = None
+    failures: int = 0
+    lease_losses: int = 0
+    releases: int = 0
+    reports: int = 0
+    max_failures: int = 1
+    history: list[str] = field(default_factory=list)
+
+    @property
+    def leased(self) -> dict[str, Any]:
+        """As a claim answers it. The clock is deliberately wrong: a worker must not look at it."""
+        size = self.announced_size if self.announced_size is not None else len(self.input or b"")
+        return {
+            "task_id": str(self.id),
+            "job_id": str(uuid4()),
+            "attempt": self.attempt,
+            "input_path": None if self.input is None else f"spaces/s/{self.input_name}",
+            "input_name": self.input_name,
+            "input_type": "application/octet-stream",
+            "input_size": None if self.input is None else size,
+            "runner": self.runner,
+            "params": self.params,
+            "lease_expires_at": "2001-01-01T00:00:00Z",
+        }
+
+
+@dataclass
+class Grant:
+    """What one signed address allows."""
+
+    task: PeerTask
+    attempt: int
+    method: str
+    size: int = 0
+    content_type: str = ""
+
+
+@dataclass
+class Fault:
+    """Happens to the next `times` requests whose path contains `where`, after `skip` of them: see `_Handler`."""
+
+    where: str
+    kind: str
+    times: int = 1
+    skip: int = 0
+    code: str = "unavailable"
+
+
+class Refusal(Exception):
+    """A problem document."""
+
+    def __init__(self, status: int, code: str) -> None:
+        self.status = status
+        self.code = code
+
+
+@dataclass
+class DispatcherPeer:
+    """The running peer. `lease_s` and `heartbeat_s` are told at registration."""
+
+    lease_s: float = 30
+    heartbeat_s: float = 0.2
+    token: str = TOKEN
+    url: str = ""
+    storage_url: str = ""
+    away: bool = False
+    tasks: dict[UUID, PeerTask] = field(default_factory=dict)
+    grants: dict[str, Grant] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    registrations: list[dispatch.Registration] = field(default_factory=list)
+    claims: list[dispatch.NextTask] = field(default_factory=list)
+    drained: set[str] = field(default_factory=set)
+    drain: bool = False
+    elsewhere: list[dict[str, str]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def add(
+        self,
+        params: dict[str, Any] | None = None,
+        *,
+        runner: str = "image",
+        data: bytes | None = None,
+        name: str | None = "photo.png",
+        max_failures: int = 1,
+        announced_size: int | None = None,
+    ) -> PeerTask:
+        """Queue a task."""
+        task = PeerTask(runner, params or {}, data, name, max_failures=max_failures, announced_size=announced_size)
+        with self.changed:
+            self.tasks[task.id] = task
+            self.changed.notify_all()
+        return task
+
+    def cancel(self, task: PeerTask) -> None:
+        """As a person does."""
+        with self.changed:
+            task.status = "cancelled"
+
+    def expire(self, task: PeerTask, *, claimed_by_another: bool = True) -> None:
+        """Take the lease away; another worker may have claimed it since."""
+        with self.changed:
+            task.status, task.lease_losses = "queued", task.lease_losses + 1
+            if claimed_by_another:
+                task.status, task.worker, task.attempt = "processing", "another", task.attempt + 1
+                task.expires = time.monotonic() + 3600
+
+    def fault(self, where: str, kind: str, times: int = 1, skip: int = 0, code: str = "unavailable") -> Fault:
+        """Misbehave."""
+        made = Fault(where, kind, times, skip, code)
+        self.faults.append(made)
+        return made
+
+    def take_fault(self, path: str) -> Fault | None:
+        """The fault that this request meets."""
+        with self.changed:
+            for fault in self.faults:
+                if fault.where in path and fault.times > 0:
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
+                    fault.times -= 1
+                    return fault
+        return None
+
+    def answer(self, name: str, body: bytes) -> tuple[int, dict[str, Any] | None]:
+        """One call of the worker's protocol."""
+        model = _MODELS.get(name)
+        if model is None:
+            raise Refusal(404, "not_found")
+        sent = json.loads(body)
+        parsed = model.model_validate(sent)
+        if unknown := set(sent) - set(model.model_fields):
+            self.problems.append(f"{name}: unknown fields {unknown}")
+        method = getattr(self, "on_" + name.replace("-", "_"))
+        with self.changed:
+            self.calls.append(name)
+            answer = method(parsed)
+            self.changed.notify_all()
+        return (204, None) if answer is None else (200, answer)
+
+    def on_register(self, registration: dispatch.Registration) -> dict[str, Any]:
+        self.registrations.append(registration)
+        self.drained.discard(registration.worker_id)
+        worker = registration.worker_id
+        return {"worker_id": worker, "lease_s": self.lease_s, "heartbeat_s": self.heartbeat_s, "draining": self.drain}
+
+    def on_next_task(self, claim: dispatch.NextTask) -> dict[str, Any] | None:
+        self.claims.append(claim)
+        deadline = time.monotonic() + claim.wait_s
+        while True:
+            tasks = self._claim(claim)
+            drain = self.drain or claim.worker_id in self.drained
+            left = deadline - time.monotonic()
+            if tasks or drain:
+                return {"tasks": tasks, "drain": drain}
+            if left <= 0 or self.away:
+                return None
+            self.changed.wait(min(left, 0.2))
+
+    def _claim(self, claim: dispatch.NextTask) -> list[dict[str, Any]]:
+        self._rescue()
+        mine = [
+            one
+            for one in self.tasks.values()
+            if claim.claim_id is not None and one.claim_id == claim.claim_id and one.status == "processing"
+        ]
+        if mine:
+            return [one.leased for one in mine]
+        if self.drain or claim.worker_id in self.drained:
+            return []
+        found = [one for one in self.tasks.values() if one.status == "queued"][: claim.max_tasks]
+        for task in found:
+            task.status, task.attempt = "processing", task.attempt + 1
+            task.worker, task.claim_id = claim.worker_id, claim.claim_id
+            task.expires = time.monotonic() + self.lease_s
+            task.history.append(f"claimed {task.attempt}")
+        return [task.leased for task in found]
+
+    def _rescue(self) -> None:
+        for task in self.tasks.values():
+            if task.status == "processing" and task.expires < time.monotonic():
+                task.status, task.lease_losses = "queued", task.lease_losses + 1
+                task.history.append("lease lost")
+
+    def on_presign(self, request: dispatch.PresignRequest) -> dict[str, Any]:
+        task = self._held(request.task_id, request.attempt)
+        name = secrets.token_urlsafe(24)
+        expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        if request.type == "download_input":
+            self.grants[name] = Grant(task, request.attempt, "GET")
+            signed: dict[str, Any] = {"method": "GET", "headers": {}}
+        else:
+            if not (request.size and request.content_type and request.filename):
+                raise Refusal(422, "invalid")
+            self.grants[name] = Grant(task, request.attempt, "PUT", request.size, request.content_type)
+            task.filename = request.filename
+            path = f"jobs/{task.id}/{request.attempt}/output"
+            signed = {"method": "PUT", "headers": {"Content-Type": request.content_type}, "output_path": path}
+        return {"url": f"{self.storage_url}/{name}", "expires_at": expires, **signed}
+
+    def on_heartbeat(self, heartbeat: dispatch.Heartbeat) -> dict[str, Any]:
+        self._rescue()
+        answer: dict[str, Any] = {"extended": [], "lost": [], "cancelled": [], "drain": self.drain}
+        for one in heartbeat.tasks:
+            task = self.tasks.get(one.task_id)
+            if task is None or task.attempt != one.attempt or task.status not in {"processing", "cancelled"}:
+                answer["lost"].append(str(one.task_id))
+            elif task.status == "cancelled":
+                answer["cancelled"].append(str(one.task_id))
+            else:
+                task.expires = time.monotonic() + self.lease_s
+                if one.progress is not None:
+                    task.progress.append(one.progress)
+                answer["extended"].append(str(one.task_id))
+        return answer
+
+    def on_report(self, report: dispatch.Report) -> dict[str, Any]:
+        task = self.tasks.get(report.task_id)
+        if task is None:
+            raise Refusal(404, "task_not_found")
+        task.reports += 1
+        if task.accepted == (report.attempt, report.status):
+            return {"task_id": str(task.id), "status": "queued" if task.status == "queued" else task.status}
+        salvaged = task.status == "queued" and report.status == "done" and task.attempt == report.attempt
+        if not salvaged:
+            self._held(report.task_id, report.attempt)
+        if report.status == "done":
+            self._done(task, report)
+        else:
+            self._failed(task, report)
+        task.accepted, task.metrics = (report.attempt, report.status), report.metrics or {}
+        task.history.append(f"{report.status} {report.attempt}")
+        return {"task_id": str(task.id), "status": task.status}
+
+    def _done(self, task: PeerTask, report: dispatch.Report) -> None:
+        if task.uploaded is None or report.output_path != f"jobs/{task.id}/{report.attempt}/output":
+            raise Refusal(422, "output_missing")
+        task.status, task.output = "done", task.uploaded
+
+    def _failed(self, task: PeerTask, report: dispatch.Report) -> None:
+        assert isinstance(report.error, dispatch.ReportedError)
+        task.error, task.retryable = report.error.model_dump(), report.retryable
+        task.failures += 1
+        task.status = "queued" if report.retryable and task.failures < task.max_failures else "failed"
+
+    def on_exchange(self, exchange: dispatch.Exchange) -> dict[str, Any]:
+        outcomes: list[dict[str, Any]] = []
+        for report in exchange.reports:
+            try:
+                outcomes.append(self.on_report(report))
+            except Refusal as refusal:
+                outcomes.append({"task_id": str(report.task_id), "code": refusal.code, "detail": refusal.code})
+        claimed = self.on_next_task(exchange.next) if exchange.next else None
+        return {"reports": outcomes, "tasks": (claimed or {"tasks": []})["tasks"], "drain": self.drain}
+
+    def on_release(self, released: dispatch.Released) -> dict[str, Any]:
+        answer: dict[str, Any] = {"released": [], "lost": []}
+        for one in released.tasks:
+            task = self.tasks.get(one.task_id)
+            if task is not None and task.attempt == one.attempt and task.status == "processing":
+                task.status, task.releases = "queued", task.releases + 1
+                task.history.append(f"released {one.attempt}")
+                answer["released"].append(str(one.task_id))
+            else:
+                answer["lost"].append(str(one.task_id))
+        return answer
+
+    def on_drain(self, drain: dispatch.Drain) -> None:
+        self.drained.add(drain.worker_id)
+
+    def _held(self, task_id: UUID, attempt: int) -> PeerTask:
+        task = self.tasks.get(task_id)
+        if task is None:
+            raise Refusal(404, "task_not_found")
+        if task.status == "cancelled":
+            raise Refusal(409, "task_cancelled")
+        if task.attempt != attempt or task.status != "processing":
+            raise Refusal(409, "lease_lost")
+        return task
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Kinds of faults: `drop` (work, then hang up), `refuse` (hang up first), `redirect`, `page` (a proxy's), `cut` (half of a body), or a status."""
+
+    protocol_version = "HTTP/1.1"
+    peer: DispatcherPeer
+
+    def log_message(self, *_: object) -> None:
+        """Tests read `calls` instead."""
+
+    def send(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def hang_up(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def refuse(self, status: int, code: str) -> None:
+        document = {"type": f"urn:maru:problem:{code}", "status": status, "code": code, "detail": f"Peer: {code}."}
+        self.send(status, json.dumps(document).encode(), {"Content-Type": "application/problem+json"})
+
+    def misbehave(self, fault: Fault | None) -> bool:
+        """Whether the fault took the place of an answer."""
+        if self.peer.away or (fault and fault.kind == "refuse"):
+            self.hang_up()
+        elif fault and fault.kind == "redirect":
+            self.send(307, headers={"Location": f"{self.peer.storage_url}/elsewhere"})
+        elif fault and fault.kind == "page":
+            self.send(200, b"<html>Sign in to the wireless network</html>", {"Content-Type": "text/html"})
+        elif fault and fault.kind.isdigit():
+            self.refuse(int(fault.kind), fault.code)
+        else:
+            return False
+        return True
+
+
+class _Dispatcher(_Handler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        fault = self.peer.take_fault(self.path)
+        if self.misbehave(fault):
+            return
+        if self.headers.get("Authorization") != f"Bearer {self.peer.token}":
+            self.refuse(401, "worker_token_invalid")
+            return
+        try:
+            status, answer = self.peer.answer(self.path.removeprefix("/api/v1/worker/"), body)
+        except Refusal as refusal:
+            self.refuse(refusal.status, refusal.code)
+            return
+        except Exception as error:  # noqa: BLE001 - a request that does not fit the contract
+            self.peer.problems.append(f"{self.path}: {error}")
+            self.refuse(422, "invalid")
+            return
+        if self.peer.away or (fault and fault.kind == "drop"):
+            self.hang_up()
+            return
+        with suppress(OSError):
+            self.send(
+                status, b"" if answer is None else json.dumps(answer).encode(), {"Content-Type": "application/json"}
+            )
+
+
+class _Storage(_Handler):
+    def do_GET(self) -> None:
+        grant, fault = self._grant("GET"), self.peer.take_fault("storage/get")
+        if self.misbehave(fault) or grant is None:
+            return
+        whole = grant.task.input or b""
+        ranged = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(ranged[1]) if ranged else 0
+        if start and start >= len(whole):
+            self.refuse(416, "range")
+            return
+        body, headers = whole[start:], {"ETag": '"one"'}
+        if ranged:
+            headers["Content-Range"] = f"bytes {start}-{len(whole) - 1}/{len(whole)}"
+            self.peer.calls.append(f"storage/get from {start}")
+        if fault and fault.kind == "cut":
+            self.send_response(206 if ranged else 200)
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            self.hang_up()
+            return
+        self.send(206 if ranged else 200, body, headers)
+
+    def do_PUT(self) -> None:
+        grant, fault = self._grant("PUT"), self.peer.take_fault("storage/put")
+        length = self.headers.get("Content-Length")
+        if grant is not None and (length != str(grant.size) or self.headers.get("Content-Type") != grant.content_type):
+            self.peer.problems.append(f"PUT of {length} {self.headers.get('Content-Type')} for {grant}")
+            self.refuse(403, "signature")
+            return
+        if fault and fault.kind == "cut":
+            self.rfile.read(int(length or 0) // 2)
+            self.hang_up()
+            return
+        body = self.rfile.read(int(length or 0))
+        if self.misbehave(fault) or grant is None:
+            return
+        self.peer.calls.append("storage/put")
+        with self.peer.changed:
+            if grant.task.attempt == grant.attempt:
+                grant.task.uploaded, grant.task.uploaded_type = body, grant.content_type
+        if fault and fault.kind == "drop":
+            self.hang_up()
+            return
+        self.send(200)
+
+    def do_POST(self) -> None:
+        self._grant("POST")
+        self.hang_up()
+
+    def _grant(self, method: str) -> Grant | None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.peer.elsewhere.append(headers)
+        if "authorization" in headers or self.peer.token in str(headers) or self.peer.token in self.path:
+            self.peer.problems.append(f"the token reached the storage: {method} {self.path}")
+        grant = self.peer.grants.get(self.path.lstrip("/"))
+        if grant is None or grant.method != method:
+            self.peer.problems.append(f"storage: {method} {self.path} is not what was signed")
+            self.refuse(403, "signature")
+            return None
+        return grant
+
+
+@contextmanager
+def run_dispatcher_peer(**settings: Any) -> Generator[DispatcherPeer]:
+    """A peer on free ports, for as long as the block runs."""
+    peer = DispatcherPeer(**settings)
+    servers: list[tuple[ThreadingHTTPServer, threading.Thread]] = []
+    for base in (_Dispatcher, _Storage):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (base,), {"peer": peer}))
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="peer")
+        thread.start()
+        servers.append((server, thread))
+    peer.url = f"http://127.0.0.1:{servers[0][0].server_address[1]}"
+    peer.storage_url = f"http://127.0.0.1:{servers[1][0].server_address[1]}"
+    try:
+        yield peer
+    finally:
+        for server, thread in servers:
+            server.shutdown()
+            thread.join()
+            server.server_close()
