@@ -20,6 +20,7 @@ BENCHES = (
     "reembedding",
     "repeat_question",
     "ui_rerun",
+    "queue_throughput",
     "idle",
     "make_times",
 )

@@ -6,7 +6,11 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from maru.postgres import EmbeddedPostgres
+from maru.postgres.server import DATABASE
+from migrations import upgrade
 from shared.testing.identity import auth_environment, public_key_pem
 from shared.testing.postgres import RoleUrls, SharedPostgres, run_name
 
@@ -44,3 +48,17 @@ def ground() -> Generator[Ground]:
             yield Ground(urls, home)
     finally:
         server.close()
+
+
+@contextmanager
+def durable_ground() -> Generator[Ground]:
+    """The same on a server that waits for the disk, as the product's own does."""
+    with tempfile.TemporaryDirectory(prefix="maru-bench-") as home:
+        server = EmbeddedPostgres(Path(home) / "postgres")
+        server.start()
+        try:
+            upgrade(server.dsn())
+            roles = {role: server.dsn(f"maru_{role}") for role in ("api", "ingest", "inference")}
+            yield Ground(RoleUrls(superuser=server.dsn(), name=DATABASE, **roles), home)
+        finally:
+            server.stop()

@@ -20,3 +20,6 @@ done
 export_to locks/dev.txt --all-packages --all-extras --group dev
 # The installer itself, for machines without it.
 echo uv | "$uv" pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - -o locks/uv.txt
+# What the benchmarks measure us against, in an environment that no member sees.
+printf '%s\n' 'celery[redis]' procrastinate 'pgqueuer[asyncpg]' 'psycopg[binary]' \
+  | "$uv" pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - -o locks/bench-peers.txt
