@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -32,6 +33,30 @@ class Reserved:
     id: UUID
     label: str
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecentHost:
+    """A host for people to read about; `cost_micros` until now."""
+
+    label: str
+    status: str
+    gpu_name: str | None
+    price_micros_per_hour: int
+    cost_micros: int
+    created_at: datetime
+    reason: str | None
+
+
+async def recent_hosts(connection: Connection) -> list[RecentHost]:
+    """Those that run and those of the last week, of every provider and installation, the newest first."""
+    rows = await connection.fetch(
+        "SELECT label, status, gpu_name, price_micros_per_hour, created_at, reason, CASE WHEN stopped_at IS NULL"
+        " THEN ceil(price_micros_per_hour * extract(epoch FROM now() - created_at) / 3600)::bigint ELSE cost_micros END AS cost_micros"
+        " FROM gpu_hosts WHERE stopped_at IS NULL OR stopped_at > now() - interval '7 days'"
+        " ORDER BY stopped_at IS NULL DESC, id DESC LIMIT 50"
+    )
+    return [RecentHost(**row) for row in rows]
 
 
 async def alone(connection: Connection) -> bool:

@@ -107,7 +107,7 @@ def plan(world: World, limits: Limits, *, runners: Collection[str], ending: Stop
         action = step(
             host,
             limits.patience,
-            useful=any(demand.queued and serves(host, demand) for demand in world.demand),
+            useful=any(one.queued and one.runner in runners and serves(host, one) for one in world.demand),
             must_end=(ending or "budget_spent") if host.id in must else None,
             should_end=_soft_reason(host, limits, short=host.id in should),
         )
@@ -156,7 +156,11 @@ def _rents(
 ) -> tuple[list[Rent], list[Unmet]]:
     going = {action.host.id for action in actions if isinstance(action, Drain | Stop)}
     staying = [host for host in live if host.status != "stopping" and host.id not in going]
-    wanted, unmet = _rentable(missing(world.demand, staying, world.own_workers), world.witnesses, runners)
+    ours = [demand for demand in world.demand if demand.runner in runners]
+    others = [demand for demand in world.demand if demand.runner not in runners]
+    wanted, unfit = _fit(missing(ours, staying, world.own_workers), world.witnesses)
+    unmet = [Unmet(one.demand, one.hosts, "runner_not_rented_for") for one in missing(others, (), world.own_workers)]
+    unmet += [Unmet(one.demand, one.hosts, "image_lacks_it") for one in unfit]
     # Whatever ends now still counts: it may take until the next look.
     places = max(0, limits.max_hosts - len(live))
     money = affordable(left_micros, sum(host.price_micros_per_hour for host in live), limits)
@@ -173,20 +177,10 @@ def _rents(
     return rents, unmet
 
 
-def _rentable(
-    lacking: Sequence[Missing], witnesses: Collection[Witness], runners: Collection[str]
-) -> tuple[list[Missing], list[Unmet]]:
-    """What a host would help, and what it would not."""
-    wanted: list[Missing] = []
-    unmet: list[Unmet] = []
-    for one in lacking:
-        if one.demand.runner not in runners:
-            unmet.append(Unmet(one.demand, one.hosts, "runner_not_rented_for"))
-        elif proven_unfit(one.demand, witnesses):
-            unmet.append(Unmet(one.demand, one.hosts, "image_lacks_it"))
-        else:
-            wanted.append(one)
-    return wanted, unmet
+def _fit(lacking: Sequence[Missing], witnesses: Collection[Witness]) -> tuple[list[Missing], list[Missing]]:
+    """What a host would help, and what hosts were seen not to help."""
+    unfit = [one for one in lacking if proven_unfit(one.demand, witnesses)]
+    return [one for one in lacking if one not in unfit], unfit
 
 
 def _endings_first(actions: Sequence[Action]) -> tuple[Action, ...]:

@@ -74,6 +74,10 @@ class HostProvider(Protocol):
         """End a host and its costs. A second call finds it gone, which is as good."""
         ...
 
+    async def close(self) -> None:
+        """Let go of connections. A second call finds none."""
+        ...
+
 
 class ProviderAway(Unavailable):
     """It does not answer, or has had enough of us for the moment."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from inference.fleet.settings import FleetSettings
 
 # Below the time that a connection may idle in a transaction, in which the lock is held.
-_LOOK_LIMIT_S = 45
+_LOOK_LIMIT_S = 40
 # Offers that are gone by the time we take them, before we leave it to the next look.
 _TRIES = 3
 
@@ -59,6 +59,10 @@ class Fleet:
         """What it may do."""
         return self._settings
 
+    async def close(self) -> None:
+        """Let go of the provider's connections."""
+        await self._provider.close()
+
     async def look(self, *, at_most_s: float = _LOOK_LIMIT_S) -> Look:
         """Reconcile. May be stopped at any moment, and called again at once; troubles are told, not raised."""
         ending: StopReason | None = "fleet_off" if self._settings.mode == "off" else None
@@ -73,7 +77,6 @@ class Fleet:
         async with self._database.dispatch_tx() as connection:
             in_hand = await store.in_hand(connection)
         async with self._database.service_tx() as connection:
-            await store.keep_draining(connection)
             hosts = await store.live_hosts(connection, self._provider.name, self._settings.label_prefix, in_hand)
             own, seen = await store.own_workers(connection), await store.witnesses(connection)
             seconds, (today, month) = await store.task_seconds(connection), await store.spent(connection)
@@ -96,6 +99,13 @@ class Fleet:
             life_s=self._settings.limits.life_s,
         )
         return without(found, failed)
+
+    async def preview(self) -> tuple[World, Plan]:
+        """What the next look would find and do; changes nothing here or there."""
+        world = await self.world()
+        found = compare(world.hosts, await self._provider.list_by_label(self._settings.label_prefix))
+        world = replace(world, hosts=found.hosts)
+        return world, self.plan(world)
 
     async def _look(self, ending: StopReason | None, at_most_s: float) -> Look:
         look = Look()
@@ -144,6 +154,7 @@ class Fleet:
     async def _compare(self, ours: tuple[Host, ...], listed: list[ListedHost], look: Look) -> tuple[Host, ...]:
         found = compare(ours, listed)
         async with self._database.service_tx() as connection:
+            await store.keep_draining(connection)
             for host in found.hosts:
                 if host.provider_id is not None:
                     await store.note_listed(connection, host)
@@ -221,7 +232,11 @@ class Fleet:
             reserved.label,
             settings.image,
             settings.disk_gib,
-            {"MARU_INFERENCE_URL": settings.public_url, "MARU_WORKER_TOKEN": reserved.token},
+            {
+                "MARU_INFERENCE_URL": settings.public_url,
+                "MARU_WORKER_TOKEN": reserved.token,
+                "MARU_WORKER_NAME": reserved.label,
+            },
         )
         try:
             provider_id = await self._provider.create(offer, order)

@@ -18,6 +18,8 @@ from inference.fleet.plan import Limits
 Env = Mapping[str, str]
 FleetMode = Literal["off", "dry-run", "on"]
 
+_SMALLEST_DISK_GIB = 8
+_MOST_DOLLARS = 1_000_000
 _INSTALLATION = re.compile(r"[a-z0-9]{1,32}")
 
 
@@ -42,7 +44,7 @@ class FleetSettings:
 
     @classmethod
     def from_env(cls, env: Env, *, planning: bool = False) -> FleetSettings | None:
-        """None when no host can ever have been rented: the fleet is off and there is no key.
+        """None when no host can have been rented: the fleet is off, and there is no key or nothing by which its hosts would be known.
 
         With `planning` a fleet that is off is read as a dry run, for somebody who wants to know what it would do.
         """
@@ -50,7 +52,7 @@ class FleetSettings:
         if planning and mode == "off":
             mode = "dry-run"
         key = _secret(env, "VAST_API_KEY")
-        if mode == "off" and not key:
+        if mode == "off" and not (key and _has_identity(env)):
             return None
         if not key:
             require(env, "VAST_API_KEY", f"MARU_FLEET={mode} needs a key of Vast.ai that may read and write instances")
@@ -62,7 +64,7 @@ class FleetSettings:
             installation=_installation(env, public_url),
             public_url=public_url,
             image=require(env, "MARU_FLEET_IMAGE", "hosts run it as their worker") if mode != "off" else "",
-            disk_gib=int(number(env, "MARU_FLEET_DISK_GIB", 40)),
+            disk_gib=_disk(env),
             runners=_runners(env),
             limits=_limits(env) if mode != "off" else Limits.none(),
         )
@@ -83,6 +85,10 @@ def _secret(env: Env, name: str) -> str:
             f"{name} names a secret ({value}) that nobody has looked up: give its value, or start where Secret Manager is read."
         )
     return value
+
+
+def _has_identity(env: Env) -> bool:
+    return any(env.get(name, "").strip() for name in ("MARU_INFERENCE_PUBLIC_URL", "MARU_FLEET_INSTALLATION"))
 
 
 def _public_url(env: Env, *, needed: bool) -> str:
@@ -119,11 +125,6 @@ def _installation(env: Env, public_url: str) -> str:
     given = env.get("MARU_FLEET_INSTALLATION", "").strip()
     if given and not _INSTALLATION.fullmatch(given):
         raise SettingMissing(f"MARU_FLEET_INSTALLATION is {given!r}: use up to 32 small letters and digits.")
-    if not given and not public_url:
-        raise SettingMissing(
-            "MARU_INFERENCE_PUBLIC_URL is not set: with VAST_API_KEY given, hosts that are still rented are looked for by their label, "
-            "which follows from it. Set it (or MARU_FLEET_INSTALLATION), or take VAST_API_KEY away."
-        )
     return given or hashlib.sha256(public_url.encode()).hexdigest()[:12]
 
 
@@ -132,23 +133,34 @@ def _runners(env: Env) -> tuple[str, ...]:
     return tuple(names) or tuple(RUNNERS)
 
 
+def _disk(env: Env) -> int:
+    size = int(number(env, "MARU_FLEET_DISK_GIB", 40))
+    if size < _SMALLEST_DISK_GIB:
+        raise SettingMissing(
+            f"MARU_FLEET_DISK_GIB is {size}: use {_SMALLEST_DISK_GIB} or more, which is the least that is rented out."
+        )
+    return size
+
+
 def _limits(env: Env) -> Limits:
-    for name, what in (
-        ("MARU_FLEET_MAX_PRICE", "the highest price of one host, in US dollars an hour"),
-        ("MARU_FLEET_DAILY_BUDGET", "US dollars for all hosts of one day (UTC)"),
-        ("MARU_FLEET_MONTHLY_BUDGET", "US dollars for all hosts of one month (UTC)"),
-    ):
-        require(env, name, f"money is spent only within limits that somebody chose; {what}")
     return Limits(
-        max_hosts=int(number(env, "MARU_FLEET_MAX_HOSTS", 1)),
-        max_price_micros=_micros(env, "MARU_FLEET_MAX_PRICE"),
-        daily_micros=_micros(env, "MARU_FLEET_DAILY_BUDGET"),
-        monthly_micros=_micros(env, "MARU_FLEET_MONTHLY_BUDGET"),
+        max_hosts=max(1, int(number(env, "MARU_FLEET_MAX_HOSTS", 1))),
+        max_price_micros=_dollars(env, "MARU_FLEET_MAX_PRICE", "the highest price of one host, in US dollars an hour"),
+        daily_micros=_dollars(env, "MARU_FLEET_DAILY_BUDGET", "US dollars for all hosts of one day (UTC)"),
+        monthly_micros=_dollars(env, "MARU_FLEET_MONTHLY_BUDGET", "US dollars for all hosts of one month (UTC)"),
         idle_s=number(env, "MARU_FLEET_IDLE_SECONDS", 300),
         boot_s=number(env, "MARU_FLEET_BOOT_SECONDS", 900),
         life_s=number(env, "MARU_FLEET_LIFE_SECONDS", 86_400),
     )
 
 
-def _micros(env: Env, name: str) -> int:
-    return int(number(env, name, 0) * 1_000_000)
+def _dollars(env: Env, name: str, what: str) -> int:
+    """Micro-dollars. Money is spent only within limits that somebody chose, so there is no default."""
+    text = require(env, name, f"no money is spent without a limit; it is {what}")
+    try:
+        dollars = float(text)
+    except ValueError:
+        dollars = 0
+    if not 0 < dollars < _MOST_DOLLARS:
+        raise SettingMissing(f"{name} is {text!r}: use a number of US dollars above 0, such as 2.50; it is {what}.")
+    return int(dollars * 1_000_000)
