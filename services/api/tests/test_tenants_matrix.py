@@ -165,6 +165,23 @@ RULES: dict[str, Rule] = {
     "POST /api/v1/uploads": writes(
         body=lambda house: {"filename": "a.txt", "content_type": "text/plain", "size": 3, "space_id": house.space}
     ),
+    "GET /api/v1/jobs": own(),
+    "GET /api/v1/jobs?space": own(query=in_space),
+    "POST /api/v1/jobs": writes(body=lambda house: {"name": "x", "runner": "image", "space_id": house.space}),
+    "GET /api/v1/jobs/{job_id}": reads(),
+    "PATCH /api/v1/jobs/{job_id}": writes(body=body(name="x")),
+    "POST /api/v1/jobs/{job_id}/enqueue": writes(body=body(count=1)),
+    "GET /api/v1/jobs/{job_id}/tasks": reads(),
+    "GET /api/v1/jobs/{job_id}/events": reads(streams=True),
+    "GET /api/v1/tasks/{task_id}": reads(),
+    "GET /api/v1/tasks/{task_id}/input": reads(),
+    "GET /api/v1/tasks/{task_id}/output": reads(),
+    "POST /api/v1/tasks/{task_id}/retry": writes(),
+    "POST /api/v1/jobs/{job_id}/pause": writes(),
+    "POST /api/v1/jobs/{job_id}/resume": writes(),
+    "POST /api/v1/jobs/{job_id}/retry-failed": writes(),
+    "POST /api/v1/jobs/{job_id}/cancel": writes(),
+    "DELETE /api/v1/jobs/{job_id}": writes(),
     "GET /api/v1/uploads/{upload_id}": reads(),
     "GET /api/v1/uploads/{upload_id}/content": reads(owner=ANY),
     "GET /api/v1/uploads/{upload_id}/thumbnail": reads(owner=ANY),
@@ -233,9 +250,13 @@ async def house(sign_up: SignUp, nobody: httpx.AsyncClient, database_url: str) -
         "entry_id": await made("/api/v1/entries", kind="note", body=SECRET, space_id=space),
         "upload_id": await made("/api/v1/uploads", filename="a.txt", content_type="text/plain", size=3, space_id=space),
         "conversation_id": await made("/api/v1/conversations", title=SECRET, space_ids=[space]),
+        "job_id": await made("/api/v1/jobs", name=SECRET, runner="image", space_id=space),
         "field": "summary",
         "number": "1",
     }
+    tasks = f"/api/v1/jobs/{ids['job_id']}/tasks"
+    await owner.http.post(tasks.replace("/tasks", "/enqueue"), json={"count": 1})
+    ids["task_id"] = (await owner.http.get(tasks)).json()["tasks"][0]["id"]
     ticket = await nobody.post("/api/v1/ui/tickets", json={"email": owner.email, "password": PASSWORD})
     await nobody.post("/api/v1/ui/sessions", json={"ticket": ticket.json()["ticket"]})
     ids["session_id"] = (await owner.http.get("/api/v1/ui/sessions")).json()["sessions"][0]["id"]

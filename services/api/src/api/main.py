@@ -38,6 +38,7 @@ from api.http.sweep import sweep_router
 from api.http.tidying import Tidying
 from api.identity import add_identity
 from api.memory import add_memory
+from api.studio import add_studio
 
 if TYPE_CHECKING:
     from shared.text.morphology import Morphology
@@ -62,10 +63,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     env = os.environ if env is None else env
     engines = engines or Engines()
     http = HttpSettings.from_env(env)
-    database_settings = DatabaseSettings.from_env(env, "api")
-    database = Database(
-        database_settings.dsn, max_size=database_settings.max_connections, pooled=database_settings.pooled
-    )
+    database = _database(DatabaseSettings.from_env(env, "api"))
     relay = engines.relay or NotifyRelay(database)
     limiter = RateLimiter(database, enabled=http.rate_limits)
     models = open_llm(LlmSettings.from_env(env))
@@ -109,12 +107,17 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     )
     filing = add_files(app, env, services, database, relay, storage)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
+    add_studio(app, services, database, relay, engines.hub, storage, callbacks)
     app.include_router(
         sweep_router(
             callbacks, (Tidying(database).forget_old, *identity.sweeps, *conversing.sweeps, *memory.sweeps, *filing)
         )
     )
     return app
+
+
+def _database(settings: DatabaseSettings) -> Database:
+    return Database(settings.dsn, max_size=settings.max_connections, pooled=settings.pooled)
 
 
 async def _warm(models: Models) -> None:

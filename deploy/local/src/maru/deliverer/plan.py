@@ -57,4 +57,5 @@ ROUTES: Sequence[Route] = (
     queue("refresh-entry", "ingest", concurrency=4, deadline_s=300, max_attempts=30),
     queue("forget-entry", "ingest", concurrency=4, deadline_s=120, max_attempts=30),
     queue("forget-space", "ingest", concurrency=1, deadline_s=600, max_attempts=30),
+    queue("forget-job", "api", concurrency=1, deadline_s=600, max_attempts=30),
 )
