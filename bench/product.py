@@ -38,7 +38,10 @@ class Product:
 
 @contextmanager
 def product(
-    more: Mapping[str, str] | None = None, *, home: Path | None = None, flags: tuple[str, ...] = ("--no-ui",)
+    more: Mapping[str, str] | None = None,
+    *,
+    home: Path | None = None,
+    flags: tuple[str, ...] = ("--no-ui", "--workers", "0"),
 ) -> Generator[Product]:
     """Start, and stop at the end; a `home` that is given stays."""
     with tempfile.TemporaryDirectory(prefix="maru-bench-") as folder:

@@ -24,7 +24,7 @@ class Product:
     """One `maru up` on a home and on ports of its own; it may be started, stopped and killed any number of times."""
 
     home: Path
-    flags: tuple[str, ...] = ("--no-ui",)
+    flags: tuple[str, ...] = ("--no-ui", "--workers", "0")
     env: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=lambda: dict(zip(_SERVICES, free_ports(len(_SERVICES)), strict=True)))
     process: subprocess.Popen[bytes] | None = None
@@ -132,7 +132,7 @@ def new_product(tmp_path: Path) -> Generator[NewProduct]:
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Generator[Product]:
     """One running product, web app included, shared by tests that only use it."""
-    shared = Product(tmp_path_factory.mktemp("product") / "home", flags=("--ui",)).start()
+    shared = Product(tmp_path_factory.mktemp("product") / "home", flags=("--ui", "--workers", "0")).start()
     yield shared
     end(shared)
 

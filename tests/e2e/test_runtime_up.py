@@ -57,7 +57,7 @@ def refused(product: Any, *flags: str) -> str:
 
 
 def test_everything_starts_is_found_again_and_ends_on_ctrl_c(new_product: NewProduct) -> None:
-    product = new_product(flags=("--ui",))
+    product = new_product(flags=("--ui", "--workers", "1"))
     product.start()
     said = product.terminal.read_text()
     for line in (
@@ -71,6 +71,7 @@ def test_everything_starts_is_found_again_and_ends_on_ctrl_c(new_product: NewPro
         "files",
         "sign-in",
         "language model",
+        "worker",
     ):
         assert any(row.startswith(line) for row in said.splitlines()), line
     for service in ("api", "ingest", "inference"):
@@ -104,7 +105,7 @@ def processes_of(product: Any) -> list[str]:
 
 
 def test_kill_9_leaves_no_process_behind(new_product: NewProduct) -> None:
-    product = new_product(flags=("--ui",))
+    product = new_product(flags=("--ui", "--workers", "2"))
     product.start()
     pid = int((Home(product.home).vector_socket.parent / "ui.pid").read_text())
     product.kill()
@@ -185,7 +186,9 @@ def test_the_database_comes_back_when_it_was_killed(new_product: NewProduct) -> 
 
 
 def test_the_web_app_comes_back_when_it_was_killed_and_knows_no_secret(new_product: NewProduct) -> None:
-    product = new_product(flags=("--ui",), env={"OPENAI_API_KEY": "", "R2_SECRET_KEY": "never-for-the-browser"})
+    product = new_product(
+        flags=("--ui", "--workers", "0"), env={"OPENAI_API_KEY": "", "R2_SECRET_KEY": "never-for-the-browser"}
+    )
     product.start()
     pid_file = Home(product.home).vector_socket.parent / "ui.pid"
     pid = int(pid_file.read_text())
@@ -203,10 +206,21 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_workers_that_do_not_exist_yet_are_said_not_to_start(new_product: NewProduct) -> None:
-    product = new_product()
-    product.start("--no-ui", "--workers", "2")
-    assert "2 asked for, none started" in product.terminal.read_text()
+def test_a_worker_starts_knows_no_secret_and_ends_with_the_rest(new_product: NewProduct) -> None:
+    product = new_product(flags=("--no-ui", "--workers", "1"))
+    product.start()
+    assert any(line.split()[:2] == ["worker", "1"] for line in product.terminal.read_text().splitlines())
+    pid_file = Home(product.home).vector_socket.parent / "worker-1.pid"
+    eventually_sync(pid_file.exists, within=30)
+    pid = int(pid_file.read_text())
+    assert (
+        "never-for-a-worker"
+        not in subprocess.run(
+            ["ps", "eww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout
+    )
+    assert product.stop() == 0
+    assert processes_of(product) == []
 
 
 def test_a_service_starts_alone_beside_the_running_engines(new_product: NewProduct) -> None:

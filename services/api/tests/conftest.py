@@ -11,8 +11,10 @@ from uuid import uuid4
 import httpx
 import pytest
 import uvicorn
+from api.auth.admin import create_admin
 from api.main import build_app
 from fastapi import FastAPI
+from shared.db import Database
 from shared.testing.identity import PASSWORD, SignUp, Somebody, auth_environment, public_key_pem
 from shared.testing.waiting import eventually_sync
 
@@ -67,6 +69,24 @@ async def sign_up(gateway: FastAPI, nobody: httpx.AsyncClient) -> AsyncGenerator
     yield make
     for client in clients:
         await client.aclose()
+
+
+@pytest.fixture
+async def admin(
+    gateway: FastAPI, nobody: httpx.AsyncClient, api_database_url: str, database_url: str
+) -> AsyncGenerator[Somebody]:
+    """An administrator, signed in."""
+    email = f"operator-{uuid4().hex[:8]}@example.com"
+    ours, owner = Database(api_database_url), Database(database_url)
+    user_id = str(await create_admin(ours, owner, email, PASSWORD))
+    await ours.close()
+    await owner.close()
+    credentials = {"email": email, "password": PASSWORD}
+    session = (await nobody.post("/auth/v1/token?grant_type=password", json=credentials)).json()
+    client = client_of(gateway, session["access_token"])
+    space_id = (await client.get("/api/v1/me")).json()["personal_space_id"]
+    yield Somebody(client, user_id, email, session["access_token"], session["refresh_token"], space_id)
+    await client.aclose()
 
 
 def client_of(app: FastAPI, access_token: str | None = None) -> httpx.AsyncClient:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from maru.commands.worker import worker
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -20,12 +22,13 @@ admin = typer.Typer(no_args_is_help=True, help="Administrators.")
 letters = typer.Typer(no_args_is_help=True, help="Messages that were given up.")
 app.add_typer(admin, name="admin")
 app.add_typer(letters, name="dead-letters")
+app.add_typer(worker, name="worker")
 
 
 @app.command()
 def up(
     ui: Annotated[bool, typer.Option("--ui/--no-ui", help="Start the web app too.")] = True,
-    workers: Annotated[int, typer.Option(min=0, help="CPU workers to start.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Workers to start on this machine.")] = 1,
     demo: Annotated[bool, typer.Option("--demo", help="Fill an empty Maru with a year of a household.")] = False,
 ) -> None:
     """Start everything on this machine, and keep it running."""

@@ -59,6 +59,8 @@ async def throwaway_product(env: Mapping[str, str]) -> AsyncGenerator[str]:
                 "maru",
                 "up",
                 "--no-ui",
+                "--workers",
+                "0",
                 env=own,
                 stdout=output,
                 stderr=output,

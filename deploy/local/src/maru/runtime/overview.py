@@ -22,7 +22,7 @@ def rows(env: Mapping[str, str], home: Home, variables: Mapping[str, str], *, ui
         _engine(env, "files", "R2_ENDPOINT", f"{folder}/files", "folder, signed addresses"),
         _engine(env, "sign-in", "SUPABASE_URL", "the api", "built in"),
         _language(env),
-        Row("workers", _workers(workers), "none in this release", "--workers"),
+        _worker(env, workers),
     ]
 
 
@@ -43,8 +43,11 @@ def _language(env: Mapping[str, str]) -> Row:
     return Row("language model", "none", "offline: extracts and quotes", "OPENAI_API_KEY, OPENAI_BASE_URL")
 
 
-def _workers(asked: int) -> str:
-    return "none" if asked == 0 else f"{asked} asked for, none started: the worker is not part of this release"
+def _worker(env: Mapping[str, str], number: int) -> Row:
+    if number == 0:
+        return Row("worker", "none on this machine", "`maru worker run` on any other", "--workers")
+    runners = "image, command" if env.get("MARU_WORKER_COMMANDS") else "image"
+    return Row("worker", f"{number} on this machine", runners, "--workers, MARU_WORKER_COMMANDS")
 
 
 def _without_secret(url: str) -> str:

@@ -43,6 +43,12 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
     except FileNotFoundError:
         pass
     value = make()
+    keep(path, value)
+    return value
+
+
+def keep(path: Path, value: str) -> None:
+    """Write a secret for its owner's eyes; the file is complete or as it was, whenever the machine stops."""
     unfinished = path.with_name(path.name + ".new")
     unfinished.unlink(missing_ok=True)
     try:
@@ -56,7 +62,6 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
         raise CannotStart(
             f"The key {path} could not be written ({problem.strerror}): free some space on its disk."
         ) from None
-    return value
 
 
 def _p256() -> str:

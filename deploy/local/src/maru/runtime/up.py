@@ -17,7 +17,7 @@ from maru.errors import CannotStart
 from maru.home import Home, socket_folder
 from maru.postgres import EmbeddedPostgres
 from maru.postgres.schema import migrate
-from maru.runtime import overview, web_app
+from maru.runtime import overview, web_app, workers
 from maru.runtime.environment import SERVICES, ports, service_variables, web_app_variables, write_service_env
 from maru.runtime.progress import Progress
 from maru.runtime.secrets import LocalSecrets
@@ -39,7 +39,7 @@ class Options:
     """The flags of `maru up`."""
 
     ui: bool = True
-    workers: int = 0
+    workers: int = 1
     demo: bool = False
 
 
@@ -93,6 +93,7 @@ def _prepare(options: Options, env: Mapping[str, str], progress: Progress, stack
 
     log_to_file(home.logs, env.get("MARU_LOG_LEVEL", "INFO"))
     web_app.stop_stray(socket_folder(home.folder))
+    workers.stop_strays(socket_folder(home.folder))
     listening = _bind(options, env, stack)
     secrets = LocalSecrets.load(home.secrets)
     with progress.step("database", "database"):
@@ -192,6 +193,7 @@ async def _start(prepared: Prepared, stack: AsyncExitStack) -> list[ServiceServe
     progress.table(table, f"\nOpen {where}   Ctrl-C stops everything.")
     # Loading it takes seconds: better now than while the first entry waits. A daemon, so that a stop does not wait for it.
     threading.Thread(target=default_morphology().load, daemon=True, name="load-morphology").start()
+    _work(prepared, stack)
     if prepared.options.demo:
         await _demo(prepared, stack)
     return servers
@@ -253,6 +255,27 @@ async def _sweeping(env: Mapping[str, str], signer: TokenSigner, stack: AsyncExi
 
     sweeper = Sweeper({service: env[f"MARU_{service.upper()}_URL"] for service in SERVICES}, HttpCaller(), signer)
     await _after(stack, sweeper.start(), sweeper.stop)
+
+
+def _work(prepared: Prepared, stack: AsyncExitStack) -> None:
+    """Start this machine's workers, last of all: nobody who opens the first page waits for them."""
+    if prepared.options.workers == 0:
+        return
+    from api.workers.service import WorkerTokenService
+    from shared.db import Database
+
+    from maru.runtime.worker_tokens import KeptTokens
+
+    home = prepared.home
+    database = Database(prepared.variables["API_DATABASE_URL"], max_size=1)
+    stack.push_async_callback(database.close)
+    tokens = KeptTokens(WorkerTokenService(database), home.secrets)
+    url = prepared.variables["MARU_INFERENCE_URL"]
+    places = workers.Places(url, socket_folder(home.folder), home.folder / "workers", home.logs)
+    numbers = range(1, prepared.options.workers + 1)
+    ours = workers.LocalWorkers([workers.LocalWorker(number, prepared.env, places, tokens) for number in numbers])
+    stack.push_async_callback(ours.stop)
+    ours.start()
 
 
 async def _demo(prepared: Prepared, stack: AsyncExitStack) -> None:

@@ -24,11 +24,12 @@ _TURNING = {
 }
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text in NFC; raises `ValueError` when it breaks the line, turns its direction or cannot be seen."""
     if any(unicodedata.category(character) in _UNPRINTABLE or character in _TURNING for character in text):
         raise ValueError("contains a line break, a control character or half of a surrogate pair; remove it")
     return unicodedata.normalize("NFC", text)
 
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(_one_line)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120), AfterValidator(one_line)]
 """1 to 120 characters on one line, without spaces around."""
