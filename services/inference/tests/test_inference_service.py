@@ -21,7 +21,12 @@ PUBLIC_KEY = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPub
 
 
 def environment(database_url: str) -> dict[str, str]:
-    return {"DATABASE_URL": database_url, "PUSH_AUTH_MODE": "local", "MARU_CALLBACK_PUBLIC_KEY": PUBLIC_KEY}
+    return {
+        "DATABASE_URL": database_url,
+        "PUSH_AUTH_MODE": "local",
+        "MARU_CALLBACK_PUBLIC_KEY": PUBLIC_KEY,
+        "MARU_FILES_KEY": "a key of this test alone",
+    }
 
 
 def scheduler_token(audience: str = URL) -> str:
@@ -38,8 +43,8 @@ def scheduler_token(audience: str = URL) -> str:
 
 
 @pytest.fixture
-async def client(inference_database_url: str) -> AsyncGenerator[httpx.AsyncClient]:
-    app = build_app(environment(inference_database_url))
+async def client(inference_database_url: str, tmp_path: Path) -> AsyncGenerator[httpx.AsyncClient]:
+    app = build_app(environment(inference_database_url) | {"MARU_HOME": str(tmp_path)})
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client,
@@ -94,7 +99,7 @@ async def test_its_role_sees_no_tenant_and_no_sign_in(inference_database_url: st
         await connection.close()
 
 
-@pytest.mark.parametrize("missing", ["DATABASE_URL", "PUSH_AUTH_MODE", "MARU_CALLBACK_PUBLIC_KEY"])
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "PUSH_AUTH_MODE", "MARU_CALLBACK_PUBLIC_KEY", "MARU_FILES_KEY"])
 def test_what_it_cannot_do_without_is_named_at_the_start(missing: str) -> None:
     env = environment("postgresql:///maru")
     del env[missing]

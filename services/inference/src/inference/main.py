@@ -1,43 +1,70 @@
-"""The dispatcher's composition root: reads settings, builds clients, starts and stops in order.
-
-Jobs, leases and worker tokens are not part of this release; what stands here is what every service has: health, ready and a verified sweep.
-"""
+"""The dispatcher's composition root: reads settings, builds clients, wires routes, starts and stops in order."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
-from shared.settings import CallbackSettings, DatabaseSettings, HttpSettings, ServiceUrls
+from shared.outbox import NotifyRelay, Relay
+from shared.settings import CallbackSettings, DatabaseSettings, HttpSettings, ServiceUrls, StorageSettings
+from shared.storage import open_storage
+from shared.streams import StreamHub
 
-from inference.sweep import sweep_router
+from inference.dispatch.service import Dispatch
+from inference.routes.sweep import sweep_router
+from inference.routes.worker import worker_router
+from inference.settings import DispatchSettings
+from inference.sweep import Sweep
+
+if TYPE_CHECKING:
+    from shared.storage import ObjectStore
 
 
-def build_app(env: Mapping[str, str] | None = None) -> FastAPI:
+@dataclass(frozen=True)
+class Engines:
+    """What a process that runs several services hands to each of them; whoever hands an engine over also closes it."""
+
+    hub: StreamHub = field(default_factory=StreamHub)
+    relay: Relay | None = None
+    storage: ObjectStore | None = None
+
+
+def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = None) -> FastAPI:
     """The application. Nothing is opened before a request needs it, so `/health` answers without any engine."""
     env = os.environ if env is None else env
-    database_settings = DatabaseSettings.from_env(env, "inference")
-    database = Database(
-        database_settings.dsn, max_size=database_settings.max_connections, pooled=database_settings.pooled
-    )
+    engines = engines or Engines()
+    settings = DatabaseSettings.from_env(env, "inference")
+    database = Database(settings.dsn, max_size=settings.max_connections, pooled=settings.pooled)
+    storage = engines.storage or open_storage(StorageSettings.from_env(env))
+    relay = engines.relay or NotifyRelay(database)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).inference))
+    dispatch = Dispatch(
+        database, DispatchSettings.from_env(env), storage, engines.hub, relay, listens=not settings.pooled
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
+        await dispatch.close()
+        if engines.storage is None:
+            await storage.close()
+        # Last: what stops before may still write.
         await database.close()
 
     app = create_app(
         "Maru inference",
         settings=HttpSettings.from_env(env),
-        checks={"database": database.ready},
+        checks={"database": database.ready, "storage": storage.ready},
         lifespan=lifespan,
-        description="Dispatches work to rented GPUs. This release has no jobs yet.",
+        description="Gives tasks to workers and takes their results.",
     )
-    app.include_router(sweep_router(callbacks, database))
+    app.include_router(worker_router(dispatch))
+    app.include_router(sweep_router(callbacks, Sweep(database, dispatch.rescuer, dispatch.folder)))
     return app

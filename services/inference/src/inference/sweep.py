@@ -1,25 +1,41 @@
-"""What the scheduler calls each minute."""
+"""What is put in order each minute. Nothing waits for it: claims rescue and reports fold by themselves."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Depends
 from shared.http import rate_store
+
+from inference import queue, workers_store
 
 if TYPE_CHECKING:
     from shared.db import Database
-    from shared.http.callbacks import CallbackVerifier
+
+    from inference.dispatch.folding import JobFolder
+    from inference.rescue import Rescuer
+
+_AT_ONCE = 500
+
+log = logging.getLogger(__name__)
 
 
-def sweep_router(callbacks: CallbackVerifier, database: Database) -> APIRouter:
-    """`POST /internal/sweep`, for our own scheduler only."""
-    router = APIRouter(tags=["internal"])
+class Sweep:
+    """Frees what is stuck, folds what a process left that ended, forgets what is old."""
 
-    @router.post("/internal/sweep", status_code=204, dependencies=[Depends(callbacks)])
-    async def sweep() -> None:
+    def __init__(self, database: Database, rescuer: Rescuer, folder: JobFolder) -> None:
+        self._database = database
+        self._rescuer = rescuer
+        self._folder = folder
+
+    async def run(self) -> None:
         """Tidy up; a second call at once finds nothing left to do."""
-        async with database.service_tx() as connection:
+        await self._rescuer.now()
+        async with self._database.service_tx() as connection:
             await rate_store.forget_idle(connection)
-
-    return router
+            await workers_store.forget_old(connection)
+        async with self._database.dispatch_tx() as connection:
+            await queue.push_turns(connection)
+            unfolded = await queue.unfolded(connection, _AT_ONCE)
+        for job in unfolded:
+            await self._folder.fold(job)

@@ -32,7 +32,8 @@ WITH job AS (
 )
 SELECT job.*, count(taken.task_id) AS deltas, coalesce(sum(taken.done), 0)::int AS new_done, coalesce(sum(taken.failed), 0)::int AS new_failed,
   coalesce(sum(taken.cancelled), 0)::int AS new_cancelled, coalesce(sum(taken.cost_micros), 0)::bigint AS new_cost,
-  coalesce(sum(taken.run_ms), 0)::bigint AS new_run_ms, coalesce(array_agg(DISTINCT taken.task_id) FILTER (WHERE taken.task_id IS NOT NULL), '{}') AS changed,
+  coalesce(sum(taken.run_ms), 0)::bigint AS new_run_ms,
+  coalesce(array_agg(DISTINCT taken.task_id) FILTER (WHERE taken.task_id IS NOT NULL), '{}') AS changed,
   (SELECT count(*)::int FROM tasks WHERE job_id = $1 AND status = 'processing') AS processing,
   (SELECT jsonb_agg(jsonb_build_array(coalesce(gpu_name, ''), tasks, run_ms, cost_micros) ORDER BY gpu_name) FROM times) AS times
 FROM job LEFT JOIN taken ON true

@@ -37,7 +37,7 @@ def build_apps(env: Mapping[str, str], engines: SharedEngines) -> dict[str, Fast
                 hub=engines.hub, relay=engines.relay, vectors=engines.vectors, morphology=engines.morphology
             ),
         ),
-        "inference": inference.build_app(env),
+        "inference": inference.build_app(env, inference.Engines(hub=engines.hub, relay=engines.relay)),
         "api": api.build_app(
             env,
             api.Engines(hub=engines.hub, relay=engines.relay, vectors=engines.vectors, morphology=engines.morphology),

@@ -77,11 +77,12 @@ BEGIN
 END $$;
 
 -- Gives tasks to a worker from the queues that it can serve, which the caller has put in order: of the heads that one space has in them the one of the
--- highest priority goes first. The same `p_claim` again answers what it was given. Answers {refusal, document, how many, job:space …}.
+-- highest priority goes first. The same `p_claim` again answers what it was given. Answers {refusal, document, how many, the queue
+-- they came from, job:space …}.
 CREATE FUNCTION maru.claim_tasks(p_token text, p_sha256 bytea, p_worker uuid, p_claim uuid, p_queues int[], p_count int, p_lease_s double precision,
   p_push boolean) RETURNS text[] LANGUAGE plpgsql SET search_path = maru SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
   SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
-DECLARE refused text; w record; head record; taken uuid[]; last_turn bigint;
+DECLARE refused text; w record; head record; taken uuid[]; last_turn bigint; served int;
 BEGIN
   PERFORM set_config('role', 'dispatcher', true);
   refused := worker_token_refused(p_token, p_sha256);
@@ -98,7 +99,7 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended(p_claim::text, 7));
     SELECT array_agg(id) INTO taken FROM tasks WHERE claim_id = p_claim AND status = 'processing' AND worker_id = p_worker;
   END IF;
-  IF taken IS NULL AND w.draining THEN RETURN ARRAY['', '{"tasks":[],"drain":true}', '0']; END IF;
+  IF taken IS NULL AND w.draining THEN RETURN ARRAY['', '{"tasks":[],"drain":true}', '0', '']; END IF;
   IF taken IS NULL THEN
     FOR head IN
       SELECT x.id FROM unnest(p_queues) WITH ORDINALITY AS x (id, place) JOIN task_queues q ON q.id = x.id
@@ -109,11 +110,13 @@ BEGIN
       SELECT g.taken, g.last_turn INTO taken, last_turn
         FROM take_tasks(head.id, w.space_ids, p_count, p_token, p_worker, w.worker_id, w.price_micros_per_hour, p_claim, p_lease_s) g;
       IF taken IS NULL THEN CONTINUE; END IF;
+      served := head.id;
       IF p_push THEN UPDATE task_queues SET turn = last_turn WHERE id = head.id AND turn < last_turn; END IF;
       EXIT;
     END LOOP;
   END IF;
-  RETURN ARRAY['', '{"tasks":' || leased_tasks(taken) || ',"drain":' || w.draining || '}', coalesce(cardinality(taken), 0)::text]
+  RETURN ARRAY['', '{"tasks":' || leased_tasks(taken) || ',"drain":' || w.draining || '}', coalesce(cardinality(taken), 0)::text,
+      coalesce(served::text, '')]
     || ARRAY(SELECT DISTINCT job_id || ':' || space_id FROM tasks WHERE id = ANY (taken));
 END $$;
 
@@ -206,7 +209,7 @@ BEGIN
   RETURN ARRAY[''] || outcomes || coalesce(reported_jobs, '{}');
 END $$;
 
--- Reports and the next claim in one transaction. Answers {refusal, how many reports} and then what each of the two answers without its refusal.
+-- Reports and the next claim in one transaction. Answers {refusal, document, how many, queue, outcome …, job:space …}.
 CREATE FUNCTION maru.exchange_tasks(p_token text, p_sha256 bytea, p_tasks uuid[], p_attempts int[], p_done boolean[], p_retryable boolean[],
   p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision,
   p_worker uuid, p_claim uuid, p_queues int[], p_count int, p_lease_s double precision, p_push boolean)
@@ -217,7 +220,7 @@ BEGIN
   IF reported[1] <> '' THEN RETURN reported; END IF;
   claimed := claim_tasks(p_token, p_sha256, p_worker, p_claim, p_queues, p_count, p_lease_s, p_push);
   IF claimed[1] <> '' THEN RETURN ARRAY[claimed[1]] || reported[2:]; END IF;
-  RETURN ARRAY['', claimed[2], claimed[3]] || reported[2:] || claimed[4:];
+  RETURN ARRAY['', claimed[2], claimed[3], claimed[4]] || reported[2:] || claimed[5:];
 END $$;
 
 -- Tasks handed back unfinished; nobody is blamed, nothing is charged. Answers {refusal, task id …}.

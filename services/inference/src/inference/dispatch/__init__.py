@@ -1,0 +1,1 @@
+"""What the dispatcher does for workers: give tasks, keep leases, take reports."""

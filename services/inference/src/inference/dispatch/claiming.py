@@ -1,0 +1,122 @@
+"""Giving tasks to workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from inference import queue
+from inference.queue import Claimed, ClaimRequest, WorkerUnknown
+
+if TYPE_CHECKING:
+    from shared.contracts.dispatch import NextTask
+    from shared.db import Database
+
+    from inference.dispatch.board import QueueBoard
+    from inference.dispatch.folding import JobFolder
+    from inference.dispatch.roster import Roster
+    from inference.dispatch.waiting import WaitingRoom
+    from inference.queue import Credentials, Reported, VerifiedReport
+    from inference.rescue import Rescuer
+    from inference.settings import DispatchSettings
+
+Gone = Callable[[], Awaitable[bool]]
+T = TypeVar("T")
+
+
+class Claims:
+    """Claims of all workers of this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: DispatchSettings,
+        roster: Roster,
+        board: QueueBoard,
+        rescuer: Rescuer,
+        waiting: WaitingRoom,
+        folder: JobFolder,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._roster = roster
+        self._board = board
+        self._rescuer = rescuer
+        self._waiting = waiting
+        self._folder = folder
+
+    async def next(self, credentials: Credentials, wanted: NextTask, gone: Gone) -> Claimed:
+        """Tasks for a worker, waiting for them as long as it said; nothing is claimed for one that has hung up meanwhile."""
+        claimed = await self._claim(credentials, wanted)
+        if not _worth_waiting(claimed, wanted):
+            return claimed
+        deadline = asyncio.get_running_loop().time() + wanted.wait_s
+        worker = await self._roster.find(credentials, wanted.worker_id, wanted.capabilities)
+        with self._waiting.join(worker.capabilities) as waiter:
+            while _worth_waiting(claimed, wanted):
+                left = deadline - asyncio.get_running_loop().time()
+                if left <= 0:
+                    break
+                await waiter.called(left)
+                if await gone():
+                    break
+                claimed = await self._once(credentials, wanted)
+        return claimed
+
+    async def exchange(
+        self, credentials: Credentials, reports: Sequence[VerifiedReport], wanted: NextTask
+    ) -> tuple[Reported, Claimed]:
+        """Reports and what is ready, in one transaction."""
+        await self._rescuer.if_due()
+
+        async def attempt(request: ClaimRequest) -> tuple[Reported, Claimed]:
+            return await queue.exchange(self._database, credentials, reports, self._settings.backoff_s, request)
+
+        reported, claimed = await self._as_known(credentials, wanted, attempt)
+        self._served(claimed)
+        return reported, claimed
+
+    async def _claim(self, credentials: Credentials, wanted: NextTask) -> Claimed:
+        """What is ready; if that is nothing, what is ready once everything stuck is freed."""
+        await self._rescuer.if_due()
+        claimed = await self._once(credentials, wanted)
+        if claimed.count or claimed.draining:
+            return claimed
+        await self._rescuer.now()
+        await self._board.read()
+        return await self._once(credentials, wanted)
+
+    async def _once(self, credentials: Credentials, wanted: NextTask) -> Claimed:
+        async def attempt(request: ClaimRequest) -> Claimed:
+            return await queue.claim(self._database, credentials, request)
+
+        claimed = await self._as_known(credentials, wanted, attempt)
+        self._served(claimed)
+        return claimed
+
+    async def _as_known(
+        self, credentials: Credentials, wanted: NextTask, attempt: Callable[[ClaimRequest], Awaitable[T]]
+    ) -> T:
+        """Claim as the worker that we know, and once more if its row has gone meanwhile."""
+        try:
+            return await attempt(await self._request(credentials, wanted))
+        except WorkerUnknown:
+            self._roster.forget(credentials, wanted.worker_id)
+            return await attempt(await self._request(credentials, wanted))
+
+    async def _request(self, credentials: Credentials, wanted: NextTask) -> ClaimRequest:
+        worker = await self._roster.find(credentials, wanted.worker_id, wanted.capabilities)
+        queues = await self._board.for_worker(worker.capabilities)
+        return ClaimRequest(
+            worker.id, wanted.claim_id, queues, wanted.max_tasks, self._settings.lease_s, self._board.time_to_push()
+        )
+
+    def _served(self, claimed: Claimed) -> None:
+        if claimed.queue is not None:
+            self._board.rotation.serve(claimed.queue)
+        self._folder.touch(claimed.jobs)
+
+
+def _worth_waiting(claimed: Claimed, wanted: NextTask) -> bool:
+    return not claimed.count and not claimed.draining and wanted.wait_s > 0

@@ -1,0 +1,75 @@
+"""Looks at what a worker uploaded before its report is believed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from shared.errors import Problem
+from shared.storage.keys import output_key
+from shared.storage.media import HEAD_BYTES
+from shared.studio.outputs import plausible
+
+from inference import queue
+from inference.errors import OutputDiffers, OutputMissing, OutputNotAllowed
+
+if TYPE_CHECKING:
+    from shared.contracts.dispatch import Report
+    from shared.db import Database
+    from shared.storage import ObjectStore
+
+    from inference.queue import Credentials
+
+_AT_ONCE = 8
+
+
+class Outputs:
+    """Compares what lies in the store with what the attempt was allowed to put there."""
+
+    def __init__(self, database: Database, storage: ObjectStore) -> None:
+        self._database = database
+        self._storage = storage
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def problems(self, credentials: Credentials, reports: Sequence[Report]) -> dict[UUID, Problem]:
+        """What is wrong with the outputs that these reports name, by task.
+
+        A report that would not be taken anyway is left alone: whoever takes reports says why.
+        """
+        named = [(report.task_id, report.attempt) for report in reports if report.output_path is not None]
+        if not named:
+            return {}
+        allowed = {
+            (UUID(found["task_id"]), found["attempt"]): found
+            for found in map(json.loads, await queue.allowed_uploads(self._database, credentials, named))
+        }
+        looked_at = [
+            (report, found)
+            for report in reports
+            if (found := allowed.get((report.task_id, report.attempt))) and report.output_path
+        ]
+        verdicts = await asyncio.gather(*(self._verdict(report, found) for report, found in looked_at))
+        return {report.task_id: verdict for (report, _), verdict in zip(looked_at, verdicts, strict=True) if verdict}
+
+    async def _verdict(self, report: Report, found: dict[str, Any]) -> Problem | None:
+        upload = found["upload"]
+        key = output_key(UUID(found["space_id"]), UUID(found["job_id"]), report.task_id, report.attempt)
+        if report.output_path != key or not upload or upload["attempt"] != report.attempt:
+            return OutputNotAllowed()
+        async with self._places:
+            info = await self._storage.head(key)
+            if info is None:
+                return OutputMissing()
+            if info.size != upload["size"]:
+                return OutputDiffers(f"{info.size} bytes lie at `output_path`, and {upload['size']} were announced.")
+            if info.content_type != upload["content_type"] or not plausible(
+                upload["content_type"], await self._head(key)
+            ):
+                return OutputDiffers(f"What lies at `output_path` is no {upload['content_type']}, as was announced.")
+        return None
+
+    async def _head(self, key: str) -> bytes:
+        return b"".join([piece async for piece in self._storage.read(key, 0, HEAD_BYTES)])

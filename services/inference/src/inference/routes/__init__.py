@@ -1,0 +1,1 @@
+"""What the dispatcher answers: workers, and our own scheduler."""
