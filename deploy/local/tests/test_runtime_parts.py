@@ -102,6 +102,7 @@ def test_the_web_app_gets_addresses_and_no_secret(home: Home) -> None:
         "/bin",
         "ko_KR.UTF-8",
         variables["MARU_API_URL"],
+        variables["MARU_INFERENCE_URL"],
         variables["MARU_UI_PORT"],
     }
     assert not known & set(given_to_it.values())

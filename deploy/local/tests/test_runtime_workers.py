@@ -138,7 +138,8 @@ async def started(pid: Callable[[], int | None]) -> int:
 
 def stand_in(*shown: str) -> subprocess.Popen[bytes]:
     """A process that shows these arguments and has a child."""
-    code = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']); print(flush=True); time.sleep(300)"
+    sleep = "import time; time.sleep(300)"
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', '{sleep}']); print(flush=True); {sleep}"
     process = subprocess.Popen([sys.executable, "-c", code, *shown], stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     process.stdout.readline()

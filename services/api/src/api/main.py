@@ -38,6 +38,7 @@ from api.http.sweep import sweep_router
 from api.http.tidying import Tidying
 from api.identity import add_identity
 from api.memory import add_memory
+from api.operating import add_operations
 from api.studio import add_studio
 
 if TYPE_CHECKING:
@@ -106,11 +107,13 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         app, services, database, relay, engines.hub, memory.retriever, models.language, engines.morphology
     )
     filing = add_files(app, env, services, database, relay, storage)
+    operating = add_operations(app, services, database)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     add_studio(app, services, database, relay, engines.hub, storage, callbacks)
     app.include_router(
         sweep_router(
-            callbacks, (Tidying(database).forget_old, *identity.sweeps, *conversing.sweeps, *memory.sweeps, *filing)
+            callbacks,
+            (Tidying(database).forget_old, *identity.sweeps, *conversing.sweeps, *memory.sweeps, *filing, *operating),
         )
     )
     return app
