@@ -67,7 +67,8 @@ def test_no_korean_or_shown_english_stands_in_the_code() -> None:
 
 
 def test_korean_texts_are_korean() -> None:
-    latin = {"language.own_name", "files.hint.audio"}
+    formats = {f"runner.image.format.{name}" for name in ("jpeg", "png", "webp")}
+    latin = {"language.own_name", "files.hint.audio"} | formats
     korean = _catalogue("ko")
     assert [key for key, text in korean.items() if key not in latin and not re.search("[가-힣]", text)] == []
 

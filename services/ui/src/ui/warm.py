@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-_PAGES = ("ask", "entry", "journal", "settings", "sign_in", "today")
+_PAGES = ("admin", "ask", "entry", "journal", "settings", "sign_in", "studio", "today")
 _FRAMEWORK = ("streamlit.elements.echarts_chart", "streamlit.runtime.scriptrunner", "zoneinfo", "httpx")
 
 

@@ -125,6 +125,11 @@ def _user_row(user: str) -> Row:
     return next(row for row in WORLD.users.values() if row["id"] == user)
 
 
+def is_admin(user: str) -> bool:
+    """Whoever signs up under this name administers."""
+    return bool(_user_row(user)["name"] == "관리자")
+
+
 def _space(user: str, row: Row) -> Row:
     return {"id": row["id"], "name": row["name"], "kind": row["kind"], "role": row["members"][user]}
 
@@ -133,7 +138,7 @@ def _space(user: str, row: Row) -> Row:
 async def me(user: User) -> Row:
     row = _user_row(user)
     spaces = [_space(user, space) for space in WORLD.spaces.values() if user in space["members"]]
-    shown = {"id": user, "email": row["email"], "display_name": row["name"] or None}
+    shown = {"id": user, "email": row["email"], "display_name": row["name"] or None, "is_admin": is_admin(user)}
     return {"user": shown, "personal_space_id": row["personal_space_id"], "spaces": spaces}
 
 

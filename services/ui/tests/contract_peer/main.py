@@ -9,9 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
+import administration
 import conversation
 import identity
 import memory
+import studio
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +25,8 @@ app = FastAPI(title="contract peer")
 app.include_router(identity.router)
 app.include_router(memory.router)
 app.include_router(conversation.router)
+app.include_router(studio.router)
+app.include_router(administration.router)
 app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "PUT"], allow_headers=["*"])
 
 

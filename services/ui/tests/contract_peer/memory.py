@@ -29,6 +29,7 @@ class UploadWanted(Strict):
     content_type: str
     size: int = Field(gt=0)
     sha256: str | None = None
+    space_id: str | None = None
 
 
 @router.post("/api/v1/uploads", status_code=201)
@@ -42,6 +43,8 @@ async def begin_upload(wanted: UploadWanted, user: User, request: Request) -> Ro
         "key": secrets.token_urlsafe(12),
         "got": 0,
         "data": b"",
+        "space_id": wanted.space_id or _user_row(user)["personal_space_id"],
+        "created_at": now(),
     }
     WORLD.uploads[row["id"]] = row
     headers = {"Content-Type": wanted.content_type}
@@ -75,7 +78,7 @@ async def lead(upload: str, form: Literal["content", "thumbnail"], user: User) -
     holders = [
         entry for entry in WORLD.entries.values() if upload in entry["uploads"] and WORLD.role(user, entry["space_id"])
     ]
-    if row is None or not holders:
+    if row is None or not (holders or row["owner"] == user):
         raise Refused(404, "not_found", "There is no such file.")
     return RedirectResponse(f"/files/{upload}/{row['key']}", 302)
 
@@ -103,6 +106,7 @@ class EntryWanted(Strict):
 
 @router.post("/api/v1/entries", status_code=201, response_model=Entry)
 async def write(wanted: EntryWanted, user: User, idempotency_key: Annotated[str, Header()] = "") -> Row:
+    await asyncio.sleep(WORLD.knobs.write_delay)
     again = WORLD.repeats.get((user, "entry", idempotency_key))
     if idempotency_key and again is not None:
         return _shown(WORLD.entries[again["id"]])

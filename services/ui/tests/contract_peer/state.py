@@ -61,7 +61,11 @@ class Knobs:
     fail_entries: bool = False
     fail_uploads: bool = False
     down: bool = False
+    write_delay: float = 0.0
     slow_reads: float = 0.0
+    workers: int = 1
+    task_delay: float = 0.05
+    fail_tasks: int = 0
 
 
 class World:
@@ -77,6 +81,10 @@ class World:
         self.conversations: dict[str, Row] = {}
         self.streams: dict[str, Stream] = {}
         self.repeats: dict[tuple[str, str, str], Row] = {}
+        self.jobs: dict[str, Row] = {}
+        self.work: dict[str, Row] = {}
+        self.worker_tokens: dict[str, Row] = {}
+        self.letters: dict[str, Row] = {}
         self.calls: list[Row] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.knobs = Knobs()

@@ -2,9 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Prompt = Annotated[str, Field(max_length=4_000)]
+
+
+def matters_for(field: str, *values: str) -> dict[str, JsonValue]:
+    """For forms: a setting that has no effect unless another one has one of these values. `x-matters-for` in the schema."""
+    return {"x-matters-for": {field: list(values)}}
 
 
 class ImageParams(BaseModel):
@@ -13,16 +18,49 @@ class ImageParams(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     operation: Literal["upscale", "restore", "grayscale", "resize", "pad"] = "upscale"
-    scale: float = Field(2, gt=0, le=8, description="upscale: how many times larger each side becomes")
-    strength: float = Field(
-        0.5, ge=0, le=1, description="restore: how strongly noise is removed and contrast brought back"
+    scale: float = Field(
+        2,
+        gt=0,
+        le=8,
+        description="upscale: how many times larger each side becomes",
+        json_schema_extra=matters_for("operation", "upscale"),
     )
-    width: int | None = Field(None, ge=1, le=16_384, description="resize, pad: pixels")
-    height: int | None = Field(None, ge=1, le=16_384, description="resize, pad: pixels")
-    fit: Literal["contain", "cover", "stretch"] = Field("contain", description="resize: how the picture fits the size")
-    color: str = Field("#ffffff", pattern=r"^#[0-9a-fA-F]{6}$", description="pad: what surrounds the picture")
+    strength: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="restore: how strongly noise is removed and contrast brought back",
+        json_schema_extra=matters_for("operation", "restore"),
+    )
+    width: int | None = Field(
+        None,
+        ge=1,
+        le=16_384,
+        description="resize, pad: pixels",
+        json_schema_extra=matters_for("operation", "resize", "pad"),
+    )
+    height: int | None = Field(
+        None,
+        ge=1,
+        le=16_384,
+        description="resize, pad: pixels",
+        json_schema_extra=matters_for("operation", "resize", "pad"),
+    )
+    fit: Literal["contain", "cover", "stretch"] = Field(
+        "contain",
+        description="resize: how the picture fits the size",
+        json_schema_extra=matters_for("operation", "resize"),
+    )
+    color: str = Field(
+        "#ffffff",
+        pattern=r"^#[0-9a-fA-F]{6}$",
+        description="pad: what surrounds the picture",
+        json_schema_extra=matters_for("operation", "pad"),
+    )
     format: Literal["same", "jpeg", "png", "webp"] = "same"
-    quality: int = Field(90, ge=1, le=100, description="jpeg, webp")
+    quality: int = Field(
+        90, ge=1, le=100, description="jpeg, webp", json_schema_extra=matters_for("format", "jpeg", "webp")
+    )
 
 
 class DiffusersParams(BaseModel):

@@ -106,6 +106,7 @@ def web_app_variables(env: Mapping[str, str], variables: Mapping[str, str]) -> d
     kept = {name: env[name] for name in plain if name in env}
     return kept | {
         "MARU_API_URL": variables["MARU_API_URL"],
+        "MARU_INFERENCE_URL": variables["MARU_INFERENCE_URL"],
         "PORT": variables["MARU_UI_PORT"],
         "HOST": env.get("HOST") or "127.0.0.1",
     }

@@ -9,12 +9,16 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class UiSettings:
-    """Addresses carry no trailing slash; `storage_origins` are what a browser may load files from and upload to."""
+    """Addresses carry no trailing slash; `storage_origins` are what a browser may load files from and upload to.
+
+    `inference_url` is where workers call; it is only shown.
+    """
 
     api_url: str
     public_api_url: str
     storage_origins: tuple[str, ...]
     port: int
+    inference_url: str = "http://127.0.0.1:8002"
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "UiSettings":
@@ -23,7 +27,8 @@ class UiSettings:
         public = (env.get("MARU_PUBLIC_API_URL") or api_url).rstrip("/")
         named = (env.get("MARU_STORAGE_ORIGINS") or "").split()
         origins = dict.fromkeys(_origin(url) for url in [public, *named])
-        return cls(api_url, public, tuple(origins), int(env.get("PORT", "8501")))
+        inference = env.get("MARU_INFERENCE_URL", cls.inference_url).rstrip("/")
+        return cls(api_url, public, tuple(origins), int(env.get("PORT", "8501")), inference)
 
 
 def _origin(url: str) -> str:

@@ -8,7 +8,8 @@ import asyncio
 import json
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,8 @@ TERMINAL = frozenset({"done", "error", "failed", "cancelled", "interrupted"})
 _WORTH_RETRYING = frozenset({401, 429, 500, 502, 503, 504})
 _RECONNECTS = 12
 _TIMEOUT = httpx.Timeout(45.0, connect=3.0)
+# A relayed stream ends after this, and its browser proves itself anew when it comes back.
+_RELAYED_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -167,3 +170,41 @@ def follow(streams: Sequence[Follow], token: Callable[[], str], *, tick: float =
     finally:
         for reader in readers:
             reader.cancel()
+
+
+@lru_cache(maxsize=1)
+def _relay_client() -> httpx.AsyncClient:
+    """For the loop that serves; a client belongs to one loop."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
+    return httpx.AsyncClient(base_url=ui_settings().api_url, timeout=_TIMEOUT, limits=limits)
+
+
+async def relay(path: str, token: str, after: str = "") -> tuple[int, AsyncIterator[bytes]]:
+    """A stream as it comes, for a browser that reads it itself: the status, 200 or 204, and the bytes."""
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
+    if after:
+        headers["Last-Event-ID"] = after
+    client = _relay_client()
+    try:
+        response = await client.send(client.build_request("GET", path, headers=headers), stream=True)
+        if not response.is_success:
+            problem = problem_of(response.status_code, await response.aread(), response.headers)
+            await response.aclose()
+            raise problem
+    except httpx.HTTPError as error:
+        raise ApiProblem(0, "unreachable") from error
+    return response.status_code, _relayed(response)
+
+
+async def _relayed(response: httpx.Response) -> AsyncGenerator[bytes]:
+    """End quietly when the gateway goes away: the browser comes back and asks for what it has not seen."""
+    until = time.monotonic() + _RELAYED_S
+    try:
+        async for piece in response.aiter_raw():
+            yield piece
+            if time.monotonic() > until:
+                return
+    except httpx.HTTPError:
+        return
+    finally:
+        await response.aclose()

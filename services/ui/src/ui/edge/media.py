@@ -12,7 +12,11 @@ from ui.core.api import Api, ApiProblem, public_url
 from ui.core.cookies import session_handle
 
 # Only the gateway's own links to files, so that a cookie can never be spent on any other call.
-_FILE = re.compile(r"api/v1/(?:uploads|files|entries)/[A-Za-z0-9-]+(?:/[A-Za-z0-9-]+){0,4}")
+_FILE = re.compile(
+    r"api/v1/(?:(?:uploads|files|entries)/[A-Za-z0-9-]+(?:/[A-Za-z0-9-]+){0,4}"
+    r"|tasks/[A-Za-z0-9-]+/(?:input|output))"
+)
+_VARIANTS = ("thumbnail",)
 
 
 async def media(request: Request) -> Response:
@@ -21,9 +25,11 @@ async def media(request: Request) -> Response:
     handle = session_handle(request.cookies)
     if handle is None or not _FILE.fullmatch(path):
         return Response(status_code=404)
+    variant = request.query_params.get("variant")
+    asked = f"/{path}?variant={variant}" if variant in _VARIANTS else f"/{path}"
     try:
         token = await run_in_threadpool(tokens.token_for, handle)
-        location = await run_in_threadpool(Api(lambda: token).redirect, f"/{path}")
+        location = await run_in_threadpool(Api(lambda: token).redirect, asked)
     except ApiProblem as problem:
         return Response(status_code=problem.status if problem.status in (401, 404, 429) else 503)
     return RedirectResponse(public_url(location), 302, headers={"Cache-Control": "private, max-age=60"})

@@ -22,7 +22,7 @@ export default async function (component) {{
 """
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _component(name: str) -> Renderer:
     script = _LOADER.format(name=name, version=assets_version())
     renderer: Renderer = st.components.v2.component(f"maru_{name}", js=script, isolate_styles=False)
@@ -89,6 +89,47 @@ def attachments(items: Sequence[Mapping[str, str]], label: str, *, key: str) -> 
     _component("attachments")(key=key, data={"items": list(items), "label": label})
 
 
-def file_picker(data: Mapping[str, Any], *, key: str, on_change: Callable[[], None]) -> None:
-    """Choose files and send them to the addresses in `data`; what happened is in `st.session_state[key]`."""
-    _component("upload")(key=key, data=dict(data), on_files_change=on_change, default={"files": []})
+def file_picker(data: Mapping[str, Any], *, key: str, on_change: Callable[[], None]) -> list[dict[str, Any]]:
+    """Choose files and send them to the addresses in `data`; returns what the browser says of each."""
+    result = _component("upload")(key=key, data=dict(data), on_files_change=on_change, default={"files": []})
+    rows: list[dict[str, Any]] = result.files or []
+    return rows
+
+
+def photo_picker(data: Mapping[str, Any], *, key: str, on_turn: Callable[[], None]) -> Mapping[str, Any]:
+    """A page of stored photos to choose from; returns the choice so far, which pages and filters do not end."""
+    result = _component("picker")(
+        key=key,
+        data=dict(data),
+        on_turn_change=on_turn,
+        on_selection_change=_nothing,
+        default={"selection": {"all": False, "ids": data["choose"], "except": []}},
+    )
+    selection: Mapping[str, Any] = result.selection
+    return selection
+
+
+def job_list(data: Mapping[str, Any], *, key: str) -> str | None:
+    """Jobs as cards that ask for news while one of them runs; returns the id of one that was opened."""
+    result = _component("jobs")(key=key, data=dict(data), on_open_change=_nothing, on_refresh_change=_nothing)
+    opened: str | None = result.open
+    return opened
+
+
+def job_board(data: Mapping[str, Any], *, key: str, on_change: Mapping[str, Callable[[], None]]) -> None:
+    """A job as it goes; `on_change` hears `show`, `turn` and `retry`, whose values are in `st.session_state[key]`."""
+    listeners = {f"on_{name}_change": listener for name, listener in on_change.items()}
+    _component("job")(key=key, data=dict(data), on_refresh_change=_nothing, **listeners)
+
+
+def copies(lines: Sequence[tuple[str, str]], words: Mapping[str, str], *, key: str) -> None:
+    """Texts that are made to be copied, each under its name."""
+    data = {"lines": [{"label": label, "text": text} for label, text in lines], **words}
+    _component("copy")(key=key, data=data)
+
+
+def table(data: Mapping[str, Any], *, key: str) -> Mapping[str, str] | None:
+    """Rows of facts with what can be done about each; returns the `id` and the `name` of an action that was pressed."""
+    result = _component("table")(key=key, data=dict(data), on_act_change=_nothing)
+    act: Mapping[str, str] | None = result.act
+    return act

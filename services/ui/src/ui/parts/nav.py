@@ -9,7 +9,15 @@ from streamlit.navigation.page import Page
 
 Value = str | int | UUID | None
 
-ICONS = {"today": "wb_sunny", "journal": "auto_stories", "ask": "forum", "settings": "tune", "entry": "article"}
+ICONS = {
+    "today": "wb_sunny",
+    "journal": "auto_stories",
+    "ask": "forum",
+    "studio": "auto_awesome_motion",
+    "settings": "tune",
+    "admin": "monitoring",
+    "entry": "article",
+}
 
 
 def pages() -> dict[str, Page]:
