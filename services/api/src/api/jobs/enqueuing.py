@@ -22,11 +22,10 @@ from api.jobs.service import seen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.db import Connection, Database, Principal
+    from shared.db import Connection, Database, Principal, Record
     from shared.outbox import Relay
     from shared.streams import StreamHub
 
-    from api.jobs.commanding import CommandedJob
     from api.jobs.schemas import InputFilter, NewTasks
 
 _RETRY_AFTER_S = 60
@@ -52,35 +51,34 @@ class EnqueueService:
             if (before := await once.recall()) is not None:
                 return Enqueued.model_validate(before)
             job = await commanding.begin(connection, job_id)
+            status = commanding.obeyed(job, "enqueue")
             created = await _add(connection, job, new)
-            await commanding.write(connection, job)
+            stream_id = await commanding.end(connection, job, status, added=created)
             answer = Enqueued(created=created, job=await seen(connection, job_id))
             await once.remember(answer.model_dump(mode="json"))
         await self.relay.after_commit()
-        if job.state.stream_id is not None:
-            self.hub.wake(job.state.stream_id)
+        if stream_id is not None:
+            self.hub.wake(stream_id)
         return answer
 
 
-async def _add(connection: Connection, job: CommandedJob, new: NewTasks) -> int:
-    job.obey("enqueue")
+async def _add(connection: Connection, job: Record, new: NewTasks) -> int:
     paths = await _paths(connection, job, new)
     if new.item_params is not None:
-        check_item_params(job.row["runner"], job.row["params"], new.item_params)
-    await _check_room(connection, job.state.space_id, len(paths))
+        check_item_params(job["runner"], job["params"], new.item_params)
+    await _check_room(connection, job["space_id"], len(paths))
     rows = await _rows(connection, job, paths, new.item_params or [None] * len(paths))
     written = await inputs_store.insert(connection, rows)
     _check_inputs(written["missing"], written["unready"])
-    job.state.total += len(paths)
-    facts = {"job_id": str(job.id), "space_id": str(job.state.space_id), "runner": job.row["runner"]}
-    await emit_event(connection, "job.submitted", job.id, facts | {"tasks": len(paths)})
+    facts = {"job_id": str(job["id"]), "space_id": str(job["space_id"]), "runner": job["runner"]}
+    await emit_event(connection, "job.submitted", job["id"], facts | {"tasks": len(paths)})
     await tasks_store.wake_workers(connection)
     return len(paths)
 
 
-async def _paths(connection: Connection, job: CommandedJob, new: NewTasks) -> Sequence[str | None]:
+async def _paths(connection: Connection, job: Record, new: NewTasks) -> Sequence[str | None]:
     if new.filter is not None:
-        found = await _matching(connection, job.state.space_id, new.filter)
+        found = await _matching(connection, job["space_id"], new.filter)
         _check_number(len(found))
         return found
     return new.input_paths or [None] * (new.count or 0)
@@ -95,20 +93,20 @@ async def _matching(connection: Connection, space_id: UUID, wanted: InputFilter)
 
 
 async def _rows(
-    connection: Connection, job: CommandedJob, paths: Sequence[str | None], params: Sequence[dict[str, Any] | None]
+    connection: Connection, job: Record, paths: Sequence[str | None], params: Sequence[dict[str, Any] | None]
 ) -> inputs_store.TaskRows:
-    queue_id = await tasks_store.queue(connection, job.row["runner"], job.row["requires"])
-    priority, paused = job.row["priority"], job.state.status == "paused"
-    base = 0 if paused else await tasks_store.place(connection, job.state.space_id, queue_id, priority, len(paths))
+    queue_id = await tasks_store.queue(connection, job["runner"], job["requires"])
+    priority, paused = job["priority"], job["status"] == "paused"
+    base = 0 if paused else await tasks_store.place(connection, job["space_id"], queue_id, priority, len(paths))
     named = [_named(path) for path in paths]
     return inputs_store.TaskRows(
-        job_id=job.id,
-        space_id=job.state.space_id,
+        job_id=job["id"],
+        space_id=job["space_id"],
         queue_id=queue_id,
         priority=priority,
-        max_failures=job.row["max_attempts"],
+        max_failures=job["max_attempts"],
         status="held" if paused else "queued",
-        first_seq=job.state.total,
+        first_seq=job["total"],
         base_turn=base,
         ids=[new_id() for _ in paths],
         paths=paths,

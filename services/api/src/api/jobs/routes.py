@@ -110,6 +110,6 @@ async def tasks(
 
 @router.get("/{job_id}/events", response_class=Response, responses=EVENT_STREAM, summary="Follow a job")
 async def events(job_id: UUID, caller: Caller, service: Service, follow: Follow, after: After) -> Response:
-    """`progress {counts, total, cost_micros, status, tasks: [{id, seq, status, attempt, progress, worker}]}` …, where `tasks` are those that changed,
-    100 at most; then `done`, `failed` or `cancelled`."""
+    """`progress {counts, total, cost_micros, status, tasks: [{id, seq, status, attempt, progress, worker, error}]}` …, where `tasks` are those
+    that changed or are at work, 100 at most; then `done`, `failed` or `cancelled`."""
     return await follow.response(caller, await service.stream_of(caller, job_id), after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -13,13 +14,11 @@ from api.jobs.errors import JobStateForbids, TaskNotFailed, TaskNotFound
 from api.jobs.service import seen
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from shared.db import Connection, Database, Principal
+    from shared.db import Connection, Database, Principal, Record
     from shared.outbox import Relay
     from shared.streams import StreamHub
 
-    from api.jobs.commanding import CommandedJob
+Act = Callable[["Connection", "Record"], Awaitable[UUID | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,11 @@ class SteeringService:
     async def retry_task(self, principal: Principal, task_id: UUID) -> Task:
         """The same for one task. Raises `TaskNotFailed`."""
 
-        async def retry(connection: Connection, job: CommandedJob) -> None:
-            if not await _retry(connection, job, task_id):
+        async def retry(connection: Connection, job: Record) -> UUID | None:
+            failed = await tasks_store.lock_failed(connection, job["id"], task_id)
+            if not failed:
                 raise TaskNotFailed(await _why_not(connection, task_id))
+            return await _retry(connection, job, failed)
 
         async with self.database.tenant_tx(principal) as connection:
             job_id = await tasks_store.job_of(connection, task_id)
@@ -64,69 +65,56 @@ class SteeringService:
             raise TaskNotFound
         return shown.task(row)
 
-    async def _command(
-        self, principal: Principal, job_id: UUID, act: Callable[[Connection, CommandedJob], Awaitable[None]]
-    ) -> Job:
+    async def _command(self, principal: Principal, job_id: UUID, act: Act) -> Job:
         async with self.database.tenant_tx(principal) as connection:
             job = await commanding.begin(connection, job_id)
-            before = job.state.stream_id
-            await act(connection, job)
-            await commanding.write(connection, job)
+            stream_id = await act(connection, job)
             answer = await seen(connection, job_id)
         await self.relay.after_commit()
-        for stream_id in {before, job.state.stream_id}:
-            if stream_id is not None:
-                self.hub.wake(stream_id)
+        for followed in (job["stream_id"], stream_id):
+            if followed is not None:
+                self.hub.wake(followed)
         return answer
 
 
-async def _cancel(connection: Connection, job: CommandedJob) -> None:
-    before = job.state.status
-    job.obey("cancel")
-    cancelled = await tasks_store.cancel(connection, job.id)
-    if not cancelled and before not in {"draft", "cancelled"}:
+async def _cancel(connection: Connection, job: Record) -> UUID | None:
+    status = commanding.obeyed(job, "cancel")
+    cancelled = await tasks_store.cancel(connection, job["id"])
+    if not cancelled and job["status"] not in {"draft", "cancelled"}:
         raise JobStateForbids("Every task of the job has finished; there is nothing left to cancel.")
-    await commanding.take_reports(connection, job)
-    job.state.cancelled += cancelled
+    return await commanding.end(connection, job, status, cancelled=cancelled)
 
 
-async def _pause(connection: Connection, job: CommandedJob) -> None:
-    if commanding.all_finished(job):
-        raise JobStateForbids("Every task of the job has finished; there is nothing left to pause.")
-    job.obey("pause")
-    await tasks_store.hold(connection, job.id)
+async def _pause(connection: Connection, job: Record) -> UUID | None:
+    status = commanding.obeyed(job, "pause")
+    await tasks_store.hold(connection, job["id"])
+    return await commanding.end(connection, job, status)
 
 
-async def _resume(connection: Connection, job: CommandedJob) -> None:
-    job.obey("resume")
-    held = await tasks_store.count_held(connection, job.id)
-    if held:
-        base = await _place(connection, job, held)
-        await tasks_store.release(connection, job.id, base)
+async def _resume(connection: Connection, job: Record) -> UUID | None:
+    status = commanding.obeyed(job, "resume")
+    if job["status"] == "paused" and (waiting := await tasks_store.count_waiting(connection, job["id"])):
+        await tasks_store.release(connection, job["id"], await _place(connection, job, waiting))
+    return await commanding.end(connection, job, status)
 
 
-async def _retry_failed(connection: Connection, job: CommandedJob) -> None:
-    await _retry(connection, job, None)
+async def _retry_failed(connection: Connection, job: Record) -> UUID | None:
+    return await _retry(connection, job, await tasks_store.lock_failed(connection, job["id"], None))
 
 
-async def _retry(connection: Connection, job: CommandedJob, task_id: UUID | None) -> bool:
-    job.obey("retry")
-    failed = await tasks_store.lock_failed(connection, job.id, task_id)
-    if not failed:
-        return False
-    paused = job.state.status == "paused"
-    base = 0 if paused else await _place(connection, job, len(failed))
-    await tasks_store.retry(connection, failed, "held" if paused else "queued", base)
-    await commanding.take_reports(connection, job)
-    job.state.failed -= len(failed)
-    job.changed[:0] = failed
-    return True
+async def _retry(connection: Connection, job: Record, failed: list[UUID]) -> UUID | None:
+    status = commanding.obeyed(job, "retry")
+    if failed and status == "paused":
+        await tasks_store.retry(connection, failed, "held", 0)
+    elif failed:
+        await tasks_store.retry(connection, failed, "queued", await _place(connection, job, len(failed)))
+    return await commanding.end(connection, job, status)
 
 
-async def _place(connection: Connection, job: CommandedJob, count: int) -> int:
-    queue = await tasks_store.queue(connection, job.row["runner"], job.row["requires"])
+async def _place(connection: Connection, job: Record, count: int) -> int:
+    queue = await tasks_store.queue(connection, job["runner"], job["requires"])
     await tasks_store.wake_workers(connection)
-    return await tasks_store.place(connection, job.state.space_id, queue, job.row["priority"], count)
+    return await tasks_store.place(connection, job["space_id"], queue, job["priority"], count)
 
 
 async def _why_not(connection: Connection, task_id: UUID) -> str:

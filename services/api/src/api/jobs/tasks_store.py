@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from shared.db import Connection, Record
+    from shared.db import Connection
 
-
-async def lock_queue(connection: Connection, space_id: UUID, queue_id: int) -> None:
-    """Keep others from moving this space's tasks within a queue; `place_tasks` takes the same lock."""
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1::text || $2::text, 6))", str(space_id), str(queue_id)
-    )
+_MOST_TOLD = 100
 
 
 async def queue(connection: Connection, runner: str, requires: dict[str, object]) -> int:
@@ -30,50 +25,48 @@ async def place(connection: Connection, space_id: UUID, queue_id: int, priority:
 
 async def cancel(connection: Connection, job_id: UUID) -> int:
     """Cancel whatever is not finished, at work or not; how many that were."""
-    return _count(
-        await connection.execute(
-            """
-            WITH locked AS (SELECT id FROM tasks WHERE job_id = $1 AND status IN ('queued', 'delayed', 'held', 'processing') ORDER BY id FOR UPDATE)
-            UPDATE tasks t SET status = 'cancelled', finished_at = now(), lease_expires_at = NULL, progress = NULL FROM locked WHERE t.id = locked.id
-            """,
-            job_id,
-        )
+    done = await connection.execute(
+        """
+        WITH locked AS (SELECT id FROM tasks WHERE job_id = $1 AND status IN ('queued', 'delayed', 'held', 'processing') ORDER BY id FOR UPDATE)
+        UPDATE tasks t SET status = 'cancelled', finished_at = now(), lease_expires_at = NULL, progress = NULL FROM locked WHERE t.id = locked.id
+        """,
+        job_id,
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def hold(connection: Connection, job_id: UUID) -> None:
+    """Hold what waits."""
+    await connection.execute(
+        """
+        WITH locked AS (SELECT id FROM tasks WHERE job_id = $1 AND status IN ('queued', 'delayed') ORDER BY id FOR UPDATE)
+        UPDATE tasks t SET status = 'held' FROM locked WHERE t.id = locked.id
+        """,
+        job_id,
     )
 
 
-async def hold(connection: Connection, job_id: UUID) -> int:
-    """Hold what waits; how many that were."""
-    return _count(
-        await connection.execute(
-            """
-            WITH locked AS (SELECT id FROM tasks WHERE job_id = $1 AND status IN ('queued', 'delayed') ORDER BY id FOR UPDATE)
-            UPDATE tasks t SET status = 'held' FROM locked WHERE t.id = locked.id
-            """,
-            job_id,
-        )
-    )
-
-
-async def count_held(connection: Connection, job_id: UUID) -> int:
-    """How many wait for the job to go on."""
+async def count_waiting(connection: Connection, job_id: UUID) -> int:
+    """How many of a paused job wait for it to go on."""
     count: int = await connection.fetchval(
-        "SELECT count(*)::int FROM tasks WHERE job_id = $1 AND status = 'held'", job_id
+        "SELECT count(*)::int FROM tasks WHERE job_id = $1 AND status IN ('held', 'delayed')", job_id
     )
     return count
 
 
-async def release(connection: Connection, job_id: UUID, base: int) -> int:
-    """Let what was held wait for workers again, in the job's order, with the turns after `base`; how many that were."""
-    return _count(
-        await connection.execute(
-            """
-            WITH locked AS (SELECT id, seq FROM tasks WHERE job_id = $1 AND status = 'held' ORDER BY id FOR UPDATE),
-                 placed AS (SELECT id, row_number() OVER (ORDER BY seq) AS n FROM locked)
-            UPDATE tasks t SET status = 'queued', run_at = now(), turn = $2 + placed.n FROM placed WHERE t.id = placed.id
-            """,
-            job_id,
-            base,
-        )
+async def release(connection: Connection, job_id: UUID, base: int) -> None:
+    """Let what was held wait for workers again, in the job's order, with the turns after `base`.
+
+    What waits for its next attempt comes along: whoever would hold it when its time comes may still take the job for paused.
+    """
+    await connection.execute(
+        """
+        WITH locked AS (SELECT id, seq FROM tasks WHERE job_id = $1 AND status IN ('held', 'delayed') ORDER BY id FOR UPDATE),
+             placed AS (SELECT id, row_number() OVER (ORDER BY seq) AS n FROM locked)
+        UPDATE tasks t SET status = 'queued', run_at = now(), turn = $2 + placed.n FROM placed WHERE t.id = placed.id
+        """,
+        job_id,
+        base,
     )
 
 
@@ -88,12 +81,21 @@ async def lock_failed(connection: Connection, job_id: UUID, task_id: UUID | None
 
 
 async def retry(connection: Connection, tasks: list[UUID], status: str, base: int) -> None:
-    """Let failed tasks wait anew, `queued` or `held`, with the turns after `base`. Their attempt stays: it is the fence."""
+    """Let locked failed tasks wait anew, `queued` or `held`, with the turns after `base`; that they no longer count as failed goes by a delta.
+
+    Their attempt stays: it is the fence.
+    """
     await connection.execute(
-        """
-        UPDATE tasks t SET status = $2, run_at = now(), turn = $3 + w.n, failures = 0, lease_losses = 0, error = NULL, finished_at = NULL,
-          progress = NULL FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, n) WHERE t.id = w.id
-        """,
+        f"""
+        WITH again AS (
+          UPDATE tasks t SET status = $2, run_at = now(), turn = $3 + w.n, failures = 0, lease_losses = 0, lost_by = '{{}}', error = NULL,
+            finished_at = NULL, progress = NULL FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, n) WHERE t.id = w.id
+          RETURNING t.id, t.job_id, t.space_id, w.n)
+        INSERT INTO job_deltas (job_id, space_id, task_id, failed)
+        -- A row for each that followers are told of; the last one stands for the rest as well.
+        SELECT job_id, space_id, id, CASE WHEN n < {_MOST_TOLD} THEN -1 ELSE {_MOST_TOLD - 1} - cardinality($1::uuid[]) END
+        FROM again WHERE n <= {_MOST_TOLD}
+        """,  # noqa: S608 - a constant of this module
         tasks,
         status,
         base,
@@ -106,18 +108,6 @@ async def job_of(connection: Connection, task_id: UUID) -> UUID | None:
     return job_id
 
 
-async def changes(connection: Connection, tasks: list[UUID]) -> list[Record]:
-    """How these tasks stand now, for whoever follows the job: `id, seq, status, attempt, progress, worker_name`."""
-    rows: list[Record] = await connection.fetch(
-        "SELECT id, seq, status, attempt, progress, worker_name FROM tasks WHERE id = ANY($1) ORDER BY seq", tasks
-    )
-    return rows
-
-
 async def wake_workers(connection: Connection) -> None:
     """Tell the dispatchers, with this commit, that there is something to do."""
     await connection.execute("SELECT pg_notify('maru_tasks', '')")
-
-
-def _count(tag: str) -> int:
-    return int(tag.rpartition(" ")[2])
