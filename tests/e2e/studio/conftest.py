@@ -19,6 +19,7 @@ from shared.studio import worker_tokens
 from shared.testing.identity import PASSWORD, auth_environment, public_key_pem
 from shared.testing.postgres import RoleUrls
 from shared.testing.waiting import eventually_sync
+from shared.testing.worker_client import WorkerClient
 
 LEASE_S = 4.0
 RUNNER = "simulated"
@@ -38,17 +39,34 @@ class Service:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @property
     def resident_mib(self) -> float:
+        """Memory now; the peak is measured anew from here."""
+        assert self.process is not None
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+        return self._memory_mib("VmRSS")
+
+    def peak_mib(self) -> float:
+        """The most memory since `resident_mib` was asked."""
+        return self._memory_mib("VmHWM")
+
+    def _memory_mib(self, name: str) -> float:
         assert self.process is not None
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return int(status.split(f"{name}:")[1].split()[0]) / 1024
 
     def start(self) -> None:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Begin to start."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.name], env={**self.env, "PORT": str(self.port)}, stdout=log, stderr=log
             )
+
+    def wait(self) -> None:
+        """Until it answers."""
         eventually_sync(self._answers, within=60, every=0.02)
 
     def kill(self) -> None:
@@ -69,8 +87,8 @@ class Service:
             self.process = None
 
     def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()[-2000:]
+        if self.process is None or self.process.poll() is not None:
+            raise RuntimeError(f"{self.name} ended: {self.log.read_text()[-2000:]}")
         try:
             return httpx.get(f"{self.url}/health", timeout=2, trust_env=False).is_success
         except httpx.HTTPError:
@@ -100,7 +118,7 @@ class Studio:
     async def job(
         self, client: httpx.AsyncClient, kinds: list[str], *, runner: str = RUNNER, **fields: Any
     ) -> dict[str, Any]:
-        """A job with one task for each kind, in a shape that simulated workers understand."""
+        """A job with one task for each kind, as simulated workers understand it."""
         made = await client.post("/api/v1/jobs", json={"name": "simulated", "runner": runner, **fields})
         assert made.status_code == 201, made.text
         items = {"count": len(kinds), "item_params": [{"kind": kind, "number": n} for n, kind in enumerate(kinds)]}
@@ -136,6 +154,10 @@ class Studio:
             names = [column.name for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def worker(self, token: str) -> WorkerClient:
+        """A worker's connection to the dispatcher."""
+        return WorkerClient(self.inference.url, token)
+
     async def close(self) -> None:
         for client in self.clients:
             await client.aclose()
@@ -152,8 +174,9 @@ async def studio(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[Stud
     )
     both = Studio(api, inference, database_urls, tmp_path)
     try:
-        api.start()
+        api.launch()
         inference.start()
+        api.wait()
         yield both
         await both.close()
     finally:
