@@ -30,7 +30,7 @@ from worker.intake import Intake
 from worker.refusals import Away, LeaseGone, Refused, TokenRefused
 from worker.runners.loading import Options, offers
 from worker.transfer import Transfers
-from worker.version import VERSION
+from worker.version import version
 from worker.work import Work, held
 from worker.workline import Workline
 
@@ -186,7 +186,7 @@ class Agent:
         capabilities = Capabilities(
             runners=self._offers, gpu_name=gpus.name, gpu_memory_gib=gpus.memory_gib, gpu_count=gpus.count
         )
-        registration = Registration(worker_id=self._settings.name, version=VERSION, capabilities=capabilities)
+        registration = Registration(worker_id=self._settings.name, version=version(), capabilities=capabilities)
         backoff = Backoff()
         while True:
             try:

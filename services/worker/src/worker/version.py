@@ -2,4 +2,10 @@
 
 import importlib.metadata
 
-VERSION = importlib.metadata.version("maru-worker")
+
+def version() -> str:
+    """The installed distribution's; `source` where it runs from a checkout that was never installed."""
+    try:
+        return importlib.metadata.version("maru-worker")
+    except importlib.metadata.PackageNotFoundError:
+        return "source"

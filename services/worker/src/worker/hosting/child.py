@@ -43,15 +43,17 @@ class Child:
             self._tell(FromChild(result=self._run(command)))
 
     def _listen(self) -> None:
-        for line in self._commands:
-            message = ToChild.model_validate_json(line)
-            if message.stop:
-                self._stop.set()
-            if message.run is not None:
-                self._stop.clear()
-                self._waiting.put(message.run)
-        # The agent is gone, and with it the lease: whatever runs in this group is nobody's.
-        os.killpg(0, signal.SIGKILL)
+        try:
+            for line in self._commands:
+                message = ToChild.model_validate_json(line)
+                if message.stop:
+                    self._stop.set()
+                if message.run is not None:
+                    self._stop.clear()
+                    self._waiting.put(message.run)
+        finally:
+            # The agent is gone, and with it the lease: whatever runs in this group is nobody's.
+            os.killpg(0, signal.SIGKILL)
 
     def _run(self, command: RunCommand) -> Result:
         began = time.monotonic()

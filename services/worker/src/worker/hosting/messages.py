@@ -13,7 +13,7 @@ class RunCommand(BaseModel):
     """Agent to child: run this."""
 
     params: dict[str, Any]
-    input: str | None
+    input: str | None = None
     input_name: str
     output: str
     max_output_bytes: int

@@ -88,7 +88,7 @@ class RunnerProcess:
     async def _send(self, process: asyncio.subprocess.Process, message: ToChild) -> None:
         assert process.stdin is not None
         with contextlib.suppress(ConnectionError):
-            process.stdin.write(message.model_dump_json(exclude_none=True).encode() + b"\n")
+            process.stdin.write(message.model_dump_json().encode() + b"\n")
             await process.stdin.drain()
 
     async def _until_result(self, process: asyncio.subprocess.Process, progress: Callable[[float], None]) -> Result:

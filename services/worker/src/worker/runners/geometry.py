@@ -87,3 +87,10 @@ def _proportional(size: Size, width: int | None, height: int | None) -> Size:
 
 def _at_least_one(length: float) -> int:
     return max(1, round(length))
+
+
+def within_area(size: Size, area: int, multiple: int) -> Size:
+    """The proportions of `size` with about `area` pixels, each side a multiple of `multiple`."""
+    factor = (area / (size[0] * size[1])) ** 0.5
+    width, height = (max(1, round(side * factor / multiple)) * multiple for side in size)
+    return width, height

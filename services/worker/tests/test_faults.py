@@ -1,0 +1,190 @@
+"""What goes wrong around an agent: answers that are lost, a dispatcher that goes away, connections that break, a process that is killed."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from agent_process import Starter, picture
+from dispatcher_peer import DispatcherPeer
+from shared.testing.waiting import eventually_sync
+
+LARGE = picture(900, 900, "BMP")
+SLOW = {"operation": "upscale", "scale": 6}
+
+
+@pytest.mark.parametrize("call", ["register", "next-task", "presign", "storage/get", "storage/put", "report"])
+def test_a_lost_answer_is_asked_for_again_and_nothing_happens_twice(
+    peer: DispatcherPeer, start: Starter, call: str
+) -> None:
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    fault = peer.fault(call, "cut" if call == "storage/get" else "drop")
+    assert start("--once").wait() == 0
+    assert fault.times == 0
+    assert (task.status, task.attempt, task.failures) == ("done", 1, 0)
+
+
+def test_a_claim_keeps_its_name_until_it_is_answered(peer: DispatcherPeer, start: Starter) -> None:
+    tasks = [peer.add({"operation": "grayscale"}, data=picture()) for _ in range(2)]
+    peer.fault("next-task", "drop", times=2)
+    assert start("--max-tasks", "2").wait() == 0
+    assert [task.attempt for task in tasks] == [1, 1]
+    assert peer.claims[0].claim_id == peer.claims[1].claim_id == peer.claims[2].claim_id
+    assert peer.claims[3].claim_id != peer.claims[0].claim_id
+
+
+@pytest.mark.parametrize("kind", ["503", "429", "page", "refuse"])
+def test_later_means_later(peer: DispatcherPeer, start: Starter, kind: str) -> None:
+    for call in ("register", "next-task", "presign", "report"):
+        peer.fault(call, kind, times=2)
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    assert start("--once").wait() == 0
+    assert (task.status, task.attempt) == ("done", 1)
+
+
+def test_a_dispatcher_that_is_away_costs_no_result(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add(SLOW, data=picture(900, 900))
+    start("--once")
+    eventually_sync(lambda: task.progress, within=30)
+    peer.away = True
+    calls = len(peer.calls)
+    time.sleep(3)  # long enough for the run to end and the report to be refused a few times
+    assert len(peer.calls) == calls
+    peer.away = False
+    eventually_sync(lambda: task.status == "done", within=60)
+    assert task.attempt == 1
+
+
+def test_a_download_goes_on_where_it_was_cut(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add({"operation": "grayscale"}, data=LARGE, name="scan.bmp")
+    peer.fault("storage/get", "cut", times=3)
+    assert start("--once").wait() == 0
+    assert task.status == "done"
+    resumed = [int(call.rpartition(" ")[2]) for call in peer.calls if call.startswith("storage/get from")]
+    assert resumed
+    assert resumed == sorted(set(resumed))
+
+
+def test_an_upload_that_is_cut_is_sent_again_with_a_new_address(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add({"operation": "upscale", "scale": 4}, data=picture(700, 700, color="red"))
+    peer.fault("storage/put", "cut", times=2)
+    peer.fault("storage/put", "403", times=1, code="expired")
+    assert start("--once").wait() == 0
+    assert task.status == "done"
+    assert len([grant for grant in peer.grants.values() if grant.method == "PUT"]) >= 4
+
+
+def test_an_object_that_is_not_as_announced_is_sent_again_and_then_reported(
+    peer: DispatcherPeer, start: Starter
+) -> None:
+    again, never = (peer.add({"operation": "grayscale"}, data=picture()) for _ in range(2))
+    peer.fault("report", "422", times=1, code="output_mismatch")
+    peer.fault("report", "422", times=3, skip=1, code="output_mismatch")
+    assert start("--max-tasks", "2", "--prefetch", "0").wait() == 0
+    assert again.status == "done"
+    assert (never.status, never.error and never.error["code"]) == ("failed", "output_refused")
+
+
+def test_a_missing_input_is_reported_and_not_tried_again(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add(data=picture())
+    peer.fault("storage/get", "404", times=99)
+    assert start("--once").wait() == 0
+    assert task.error is not None
+    assert (task.error["code"], task.retryable) == ("input_missing", False)
+
+
+def test_an_input_that_is_larger_than_announced_is_not_taken_in(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add(data=LARGE, announced_size=1000)
+    assert start("--once").wait() == 0
+    assert task.error is not None
+    assert task.error["code"] == "input_too_large"
+
+
+def test_an_input_over_the_operators_limit_is_not_fetched(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add(data=LARGE)
+    assert start("--once", "--max-input-gib", "0.00001").wait() == 0
+    assert task.error is not None
+    assert (task.error["code"], task.retryable) == ("input_too_large", False)
+    assert not any(call.startswith("storage") for call in peer.calls)
+
+
+def test_cancelled_work_ends_at_once_and_the_next_begins(
+    peer: DispatcherPeer, start: Starter, tmp_path: object
+) -> None:
+    long = peer.add(SLOW, data=picture(1200, 1200))
+    start()
+    eventually_sync(lambda: long.history, within=30)
+    peer.cancel(long)
+    after = peer.add({"operation": "grayscale"}, data=picture())
+    eventually_sync(lambda: after.status == "done", within=30)
+    assert (long.status, long.output) == ("cancelled", None)
+
+
+def test_a_lost_lease_is_dropped_without_a_word(peer: DispatcherPeer, start: Starter) -> None:
+    lost = peer.add(SLOW, data=picture(1600, 1200))
+    start()
+    eventually_sync(lambda: lost.history, within=30)
+    peer.expire(lost)
+    after = peer.add({"operation": "grayscale"}, data=picture())
+    eventually_sync(lambda: after.status == "done", within=30)
+    assert (lost.attempt, lost.worker, lost.error) == (2, "another", None)
+
+
+def test_a_result_is_reported_even_when_the_lease_ran_out_meanwhile(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    peer.fault("report", "503", times=4)
+    agent = start("--once", "--prefetch", "0")
+    eventually_sync(lambda: "storage/put" in peer.calls, within=30)
+    peer.expire(task, claimed_by_another=False)
+    assert agent.wait() == 0
+    assert (task.status, task.attempt) == ("done", 1)
+
+
+def test_killed_while_it_delivers_it_delivers_after_a_restart(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    outage = peer.fault("report", "503", times=10**6)
+    first = start()
+    eventually_sync(lambda: "storage/put" in peer.calls, within=30)
+    first.kill()
+    outage.times = 0
+    start()
+    eventually_sync(lambda: task.status == "done", within=30)
+    assert (task.attempt, task.lease_losses) == (1, 0)
+
+
+def test_killed_with_a_task_that_waits_it_hands_that_back_and_leaves_the_one_that_ran_to_its_lease() -> None:
+    import tempfile
+    from pathlib import Path
+
+    from dispatcher_peer import run_dispatcher_peer
+
+    with run_dispatcher_peer(lease_s=3) as peer, tempfile.TemporaryDirectory() as folder:
+        start = Starter(peer, Path(folder))
+        try:
+            ran = peer.add(SLOW, data=picture(1600, 1600))
+            waits = peer.add({"operation": "grayscale"}, data=picture())
+            first = start()
+            eventually_sync(lambda: ran.history and waits.history, within=30)
+            eventually_sync(lambda: any(Path(folder).glob("tasks/*/output")) or ran.progress, within=30)
+            first.kill()
+            start()
+            eventually_sync(lambda: waits.status == "done", within=30)
+            eventually_sync(lambda: ran.status == "done", within=90)
+        finally:
+            start.close()
+    assert (waits.releases, waits.lease_losses) == (1, 0)
+    assert (ran.releases, ran.lease_losses) == (0, 1)
+    assert peer.problems == []
+
+
+def test_killed_before_its_claim_was_answered_it_gets_the_same_tasks_after_a_restart(
+    peer: DispatcherPeer, start: Starter
+) -> None:
+    outage = peer.fault("next-task", "drop", times=10**6)
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    first = start()
+    eventually_sync(lambda: task.status == "processing", within=30)
+    first.kill()
+    outage.times = 0
+    assert start("--once").wait() == 0
+    assert (task.status, task.attempt, task.lease_losses) == ("done", 1, 0)
