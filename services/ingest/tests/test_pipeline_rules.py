@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest.handlers import FACTS
-from ingest.messages import EntryDeleted, EntrySaved, MessageMalformed, RefreshEntry, open_envelope, reason
+from ingest.messages import EntryDeleted, EntrySaved, RefreshEntry
 from ingest.parse.errors import (
     REFUSALS,
     FileBroken,
@@ -40,6 +40,7 @@ from shared.llm.errors import (
     ModelRefused,
     ModelTimedOut,
 )
+from shared.pushes import MessageMalformed, open_envelope, reason
 from shared.storage.errors import ObjectMissing, StorageAway
 from shared.vectors.errors import VectorsUnavailable
 from shared.vectors.port import point_id

@@ -107,9 +107,9 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         app, services, database, relay, engines.hub, memory.retriever, models.language, engines.morphology
     )
     filing = add_files(app, env, services, database, relay, storage)
-    operating = add_operations(app, services, database)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     add_studio(app, services, database, relay, engines.hub, storage, callbacks)
+    operating = add_operations(app, env, services, database)
     app.include_router(
         sweep_router(
             callbacks,

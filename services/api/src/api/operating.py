@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+from shared.db import Principal
 from shared.http.later import include_later
+from shared.settings import number
 
+from api.jobs.steering import SteeringService
+from api.letters.service import DeadLetterService
+from api.workers.fleet import FleetService
 from api.workers.service import WorkerTokenService
 
 if TYPE_CHECKING:
@@ -18,9 +24,19 @@ if TYPE_CHECKING:
 Job = Callable[[], Awaitable[object]]
 
 
-def add_operations(app: FastAPI, services: ServiceRegistry, database: Database) -> tuple[Job, ...]:
+def add_operations(
+    app: FastAPI, env: Mapping[str, str], services: ServiceRegistry, database: Database
+) -> tuple[Job, ...]:
     """Add the routes and their services; the answer is what the sweep calls each minute. Nothing is opened."""
     tokens = WorkerTokenService(database)
+    steering = services.get(SteeringService)
+
+    async def retry_task(owner: UUID, task_id: UUID) -> None:
+        await steering.retry_task(Principal(owner), task_id)
+
     services.add(tokens)
-    include_later(app, "api.workers.routes")
+    services.add(FleetService(database, number(env, "MARU_LEASE_SECONDS", 60)))
+    services.add(DeadLetterService(database, retry_task))
+    for slice_ in ("workers", "letters"):
+        include_later(app, f"api.{slice_}.routes")
     return (tokens.forget_revoked,)

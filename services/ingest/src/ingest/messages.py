@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 from shared.storage.keys import space_prefix, upload_prefix
 
 # As Postgres counts versions; a larger number would fail there again and again instead of being set aside here.
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
-
-
-class MessageMalformed(ValueError):
-    """It will be as wrong tomorrow."""
 
 
 class EntrySaved(BaseModel):
@@ -63,30 +55,3 @@ class RefreshEntry(BaseModel):
     entry_id: UUID
     space_id: UUID
     vectors: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """A Pub/Sub push, opened."""
-
-    message_id: str
-    data: dict[str, Any]
-
-
-def open_envelope(raw: bytes) -> Push:
-    """Read a push envelope; raises `MessageMalformed` with what is wrong."""
-    try:
-        message = json.loads(raw)["message"]
-        message_id = message.get("messageId") or message["message_id"]
-        data = json.loads(base64.b64decode(message["data"], validate=True))
-    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error, RecursionError) as error:
-        raise MessageMalformed(f"not a push envelope: {type(error).__name__}") from error
-    named = isinstance(message_id, str) and 0 < len(message_id) <= 200 and message_id.isprintable()
-    if not named or not isinstance(data, dict):
-        raise MessageMalformed("not a push envelope: no message id, or data that is no object")
-    return Push(message_id, data)
-
-
-def reason(error: ValidationError) -> str:
-    """Which fields do not fit, without what they hold."""
-    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False))

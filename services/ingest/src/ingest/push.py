@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from shared.errors import NotFound
 from shared.inbox import handle_once
+from shared.pushes import MessageMalformed, open_envelope, reason
 
-from ingest import parking_store
 from ingest.handlers import FACTS
-from ingest.messages import MessageMalformed, open_envelope, reason
+from shared import parking_store
 
 if TYPE_CHECKING:
     from shared.db import Database

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from shared.errors import NotFound
+from shared.pushes import reason
 
-from ingest import parking_store
-from ingest.messages import reason
+from shared import parking_store
 
 if TYPE_CHECKING:
     from shared.db import Database

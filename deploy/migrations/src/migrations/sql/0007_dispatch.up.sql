@@ -188,7 +188,8 @@ BEGIN
   ), told AS (
     INSERT INTO outbox (id, kind, topic_or_queue, key, body)
     SELECT gen_random_uuid(), 'event', 'task.finished', a.id::text,
-      jsonb_build_object('task_id', a.id, 'job_id', a.job_id, 'space_id', a.space_id, 'status', a.status, 'attempt', a.attempt)
+      jsonb_build_object('task_id', a.id, 'job_id', a.job_id, 'space_id', a.space_id, 'status', a.status, 'attempt', a.attempt,
+        'file_results', (SELECT j.file_results FROM jobs j WHERE j.id = a.job_id))
     FROM accepted a WHERE a.status IN ('done', 'failed')
   )
   SELECT array_agg(a.reported_status ORDER BY g.place), array_agg(DISTINCT a.job_id || ':' || a.space_id) FILTER (WHERE a.id IS NOT NULL),

@@ -1,0 +1,11 @@
+ALTER TABLE maru.tasks DROP COLUMN filing_error;
+REVOKE ALL ON maru.parked_messages FROM maru_api;
+DROP FUNCTION maru.set_aside_messages(timestamptz, text, int);
+DROP FUNCTION maru.retry_delivery(bigint);
+DROP FUNCTION maru.dead_deliveries(timestamptz, text, int);
+DROP FUNCTION maru.failed_task_owner(uuid);
+DROP FUNCTION maru.failed_tasks(timestamptz, text, int);
+DROP INDEX maru.tasks_failed;
+DROP FUNCTION maru.tasks_in_hand(int);
+DROP FUNCTION maru.queue_summary();
+DROP FUNCTION maru.administers();
