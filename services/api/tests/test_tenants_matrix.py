@@ -117,7 +117,7 @@ OPEN = {
     "GET /auth/v1/settings", "GET /auth/v1/health", "POST /api/v1/auth/token", "POST /api/v1/ui/tickets", "POST /api/v1/ui/sessions",
     "POST /api/v1/ui/sessions/token", "DELETE /api/v1/ui/sessions",
     # Whoever holds the signed address may; without a signature they are refused (see the test of files).
-    "PUT /files/{key}", "GET /files/{key}",
+    "PUT /files/{key}", "GET /files/{key}", "GET /downloads/jobs/{job_id}/results.zip",
 }  # fmt: skip
 
 # In this order for the owner, who at the end deletes: what stands first must not take away what comes later.
@@ -173,6 +173,14 @@ RULES: dict[str, Rule] = {
     "POST /api/v1/jobs/{job_id}/enqueue": writes(body=body(count=1)),
     "GET /api/v1/jobs/{job_id}/tasks": reads(),
     "GET /api/v1/jobs/{job_id}/events": reads(streams=True),
+    "GET /api/v1/jobs/{job_id}/results.zip": reads(),
+    "POST /api/v1/jobs/{job_id}/results-link": reads(),
+    "POST /api/v1/jobs/estimate": own(body=body(runner="image", count=1)),
+    "POST /api/v1/jobs/estimate?space": reads(
+        body=lambda house: {"runner": "image", "count": 1, "space_id": house.space}
+    ),
+    "GET /api/v1/runners": own(),
+    "GET /api/v1/workers/summary": own(),
     "GET /api/v1/tasks/{task_id}": reads(),
     "GET /api/v1/tasks/{task_id}/input": reads(),
     "GET /api/v1/tasks/{task_id}/output": reads(),
@@ -182,6 +190,8 @@ RULES: dict[str, Rule] = {
     "POST /api/v1/jobs/{job_id}/retry-failed": writes(),
     "POST /api/v1/jobs/{job_id}/cancel": writes(),
     "DELETE /api/v1/jobs/{job_id}": writes(),
+    "GET /api/v1/uploads": own(),
+    "GET /api/v1/uploads?space": own(query=in_space),
     "GET /api/v1/uploads/{upload_id}": reads(),
     "GET /api/v1/uploads/{upload_id}/content": reads(owner=ANY),
     "GET /api/v1/uploads/{upload_id}/thumbnail": reads(owner=ANY),

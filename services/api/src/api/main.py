@@ -108,7 +108,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     )
     filing = add_files(app, env, services, database, relay, storage)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
-    add_studio(app, services, database, relay, engines.hub, storage, callbacks)
+    add_studio(app, env, services, database, relay, engines.hub, storage, callbacks)
     operating = add_operations(app, env, services, database)
     app.include_router(
         sweep_router(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.http.later import include_later
+from shared.settings import StorageSettings, number, require
 
 from api.jobs.enqueuing import EnqueueService
 from api.jobs.forgetting import forget_router
+from api.jobs.offers import OffersService
+from api.jobs.result_links import ResultLinks
+from api.jobs.results import ResultsService
 from api.jobs.service import JobService
 from api.jobs.steering import SteeringService
 from api.jobs.watching import WatchingService
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
 def add_studio(
     app: FastAPI,
+    env: Mapping[str, str],
     services: ServiceRegistry,
     database: Database,
     relay: Relay,
@@ -37,6 +43,15 @@ def add_studio(
     services.add(EnqueueService(database, relay, hub))
     services.add(SteeringService(database, relay, hub))
     services.add(WatchingService(database, storage))
-    for module in ("routes", "task_routes"):
+    services.add(ResultsService(database, storage, _links(env)))
+    services.add(OffersService(database, number(env, "MARU_LEASE_SECONDS", 60)))
+    for module in ("offer_routes", "routes", "task_routes", "result_routes"):
         include_later(app, f"api.jobs.{module}")
     app.include_router(forget_router(callbacks, storage))
+
+
+def _links(env: Mapping[str, str]) -> ResultLinks:
+    """Signed with the key of files, which may be several; where a bucket signs its own addresses, with the key that sessions are sealed with."""
+    settings = StorageSettings.from_env(env)
+    keys = settings.signing_key or require(env, "MARU_SESSION_KEY", "links to results are signed with it")
+    return ResultLinks(settings.public_url, [key.strip().encode() for key in keys.split(",") if key.strip()])

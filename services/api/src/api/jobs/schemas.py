@@ -123,7 +123,7 @@ class EstimateRequest(_Body):
     runner: RunnerName
     requires: Requirements = Requirements()
     count: int = Field(ge=1, le=10_000_000)
-    params: Params = {}
+    params: Params | None = Field(None, description="Checked, if given")
     space_id: UUID | None = Field(None, description="Whose workers are asked; the personal space, unless given")
 
 
@@ -131,6 +131,7 @@ class Estimate(BaseModel):
     """How long it may take with the workers that are online now (with one, if none is), and what it may cost; null where nothing is known yet."""
 
     seconds: float | None
+    run_s: float | None = Field(description="Seconds of work of all machines together")
     cost_micros: int | None
     workers_online: int
     basis: Literal["same_gpu", "any_gpu", "nothing"] = Field(

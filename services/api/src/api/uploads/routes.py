@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import RedirectResponse
 from shared.http.idempotency import IdempotencyKey
+from shared.storage.media import Kind
 
 from api.http.caller import Caller
 from api.http.services import provided
-from api.uploads.schemas import NewUpload, Upload, UploadTicket
+from api.http.values import Moment, PlainText, Until
+from api.uploads.schemas import NewUpload, Upload, UploadFilter, UploadPage, UploadTicket
 from api.uploads.service import UploadService
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
@@ -29,6 +31,40 @@ async def begin(
 ) -> UploadTicket:
     """Says where to put a file: PUT it there with exactly these headers, then complete the upload."""
     return await service.begin(caller, new, idempotency_key)
+
+
+def _wanted(
+    kind: Kind | None = None,
+    status: Literal["pending", "ready"] = "ready",
+    content_type: Annotated[PlainText | None, Query(max_length=150)] = None,
+    space_id: UUID | None = None,
+    since: Annotated[Moment | None, Query(alias="from", description="Uploaded then or later")] = None,
+    until: Annotated[
+        Until | None, Query(alias="to", description="Uploaded before; a bare date includes that day")
+    ] = None,
+    query: Annotated[PlainText | None, Query(max_length=200, description="A part of the file's name")] = None,
+) -> UploadFilter:
+    return UploadFilter(
+        kind=kind,
+        status=status,
+        content_type=content_type or None,
+        space_id=space_id,
+        since=since,
+        until=until,
+        query=query or None,
+    )
+
+
+@router.get("", summary="List files, the newest first")
+async def page(
+    caller: Caller,
+    service: Service,
+    wanted: Annotated[UploadFilter, Depends(_wanted)],
+    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
+    page_token: Annotated[str | None, Query(max_length=500)] = None,
+) -> UploadPage:
+    """Completed files of every space the caller reads, narrowed by the filters; `status=pending` lists those that are not completed."""
+    return await service.page(caller, wanted, page_size, page_token)
 
 
 @router.post("/{upload_id}/complete", summary="Complete an upload")

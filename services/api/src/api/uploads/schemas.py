@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
+from shared.storage.media import Kind
 
 from api.http.values import PlainText
 
@@ -47,3 +48,27 @@ class Upload(BaseModel):
     thumbnail_url: str | None
     created_at: datetime
     completed_at: datetime | None
+
+
+class UploadPage(BaseModel):
+    """Files, the newest first; `total` counts everything that matches."""
+
+    uploads: list[Upload]
+    total: int
+    next_page_token: str | None
+
+
+class UploadFilter(BaseModel):
+    """What a list is narrowed to."""
+
+    status: Literal["pending", "ready"] = "ready"
+    kind: Kind | None = None
+    content_type: str | None = None
+    space_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    query: str | None = None
+
+    def key(self) -> tuple[Any, ...]:
+        """What a page token is bound to."""
+        return tuple(self.model_dump(mode="json").values())

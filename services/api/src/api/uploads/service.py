@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from shared.http.idempotency import OnceOnly
+from shared.http.pages import decode_page_token, encode_page_token
 from shared.ids import new_id
 from shared.outbox import emit_event
 from shared.storage import ObjectMissing
 from shared.storage.disposition import safe_filename
 from shared.storage.keys import display_key, incoming_key, original_key, thumbnail_key
-from shared.storage.media import MediaType, media_type
+from shared.storage.media import MEDIA_TYPES, MediaType, media_type
 
+from api.http import positions
 from api.uploads import store
 from api.uploads.checking import check
 from api.uploads.errors import (
@@ -29,7 +31,7 @@ from api.uploads.errors import (
     UploadTooLarge,
     UploadTypeUnsupported,
 )
-from api.uploads.schemas import NewUpload, Upload, UploadTicket
+from api.uploads.schemas import NewUpload, Upload, UploadFilter, UploadPage, UploadTicket
 
 if TYPE_CHECKING:
     from shared.db import Connection, Database, Principal, Record
@@ -89,6 +91,18 @@ class UploadService:
         """What is known of an upload."""
         async with self._database.tenant_tx(principal) as connection:
             return _upload(_known(await store.read(connection, upload_id)))
+
+    async def page(self, principal: Principal, wanted: UploadFilter, size: int, token: str | None) -> UploadPage:
+        """A page of files, the newest first."""
+        position = decode_page_token(token, 2, wanted.key())
+        before = (positions.moment(position[0]), positions.identifier(position[1])) if position else None
+        types = [media.name for media in MEDIA_TYPES if media.kind == wanted.kind] if wanted.kind else None
+        async with self._database.tenant_tx(principal) as connection:
+            rows = await store.page(connection, wanted, types, before, size + 1)
+            total = await store.count(connection, wanted, types)
+        last = rows[size - 1] if len(rows) > size else None
+        more = encode_page_token((last["created_at"].isoformat(), last["id"]), wanted.key()) if last else None
+        return UploadPage(uploads=[_upload(row) for row in rows[:size]], total=total, next_page_token=more)
 
     async def content_address(self, principal: Principal, upload_id: UUID) -> str:
         """Where the file can be read for some minutes."""

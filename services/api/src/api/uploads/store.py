@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
     from shared.db import Connection, Record
 
+    from api.uploads.schemas import UploadFilter
+
 _UPLOAD = """u.id, u.space_id, u.owner_id, u.filename, u.content_type, u.size, u.sha256, u.status, u.object_key, u.thumbnail_key,
   u.display_key, u.meta, u.created_at, u.completed_at"""
+
+_MATCHES = """u.status = $1 AND ($2::text[] IS NULL OR u.content_type = ANY($2)) AND ($3::text IS NULL OR u.content_type = $3)
+  AND ($4::uuid IS NULL OR u.space_id = $4) AND ($5::timestamptz IS NULL OR u.created_at >= $5)
+  AND ($6::timestamptz IS NULL OR u.created_at < $6) AND ($7::text IS NULL OR position(lower($7) in lower(u.filename)) > 0)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,42 @@ async def read(connection: Connection, upload_id: UUID) -> Record | None:
         upload_id,
     )
     return row
+
+
+async def page(
+    connection: Connection,
+    wanted: UploadFilter,
+    types: Sequence[str] | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[Record]:
+    """Files of the caller's spaces, the newest first; `types` are those of the wanted kind."""
+    moment, last = before or (None, None)
+    rows: list[Record] = await connection.fetch(
+        f"""
+        SELECT {_UPLOAD} FROM uploads u WHERE {_MATCHES} AND ($8::timestamptz IS NULL OR (u.created_at, u.id) < ($8, $9::uuid))
+        ORDER BY u.created_at DESC, u.id DESC LIMIT $10
+        """,  # noqa: S608 - constants of this module
+        *_conditions(wanted, types),
+        moment,
+        last,
+        limit,
+    )
+    return rows
+
+
+async def count(connection: Connection, wanted: UploadFilter, types: Sequence[str] | None) -> int:
+    """How many files there are on all pages."""
+    total: int = await connection.fetchval(
+        f"SELECT count(*) FROM uploads u WHERE {_MATCHES}",  # noqa: S608 - a constant of this module
+        *_conditions(wanted, types),
+    )
+    return total
+
+
+def _conditions(wanted: UploadFilter, types: Sequence[str] | None) -> tuple[Any, ...]:
+    content_type = wanted.content_type
+    return (wanted.status, types, content_type, wanted.space_id, wanted.since, wanted.until, wanted.query)
 
 
 async def complete(connection: Connection, upload_id: UUID, sha256: str) -> Record | None:
