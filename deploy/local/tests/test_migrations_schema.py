@@ -15,7 +15,7 @@ from migrations import current_revision, downgrade, head_revision, upgrade
 from psycopg import sql
 from shared.testing.postgres import RoleUrls, SharedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]
 LOGINS = {"maru_api", "maru_ingest", "maru_inference", "maru_deliverer"}
 OURS = LOGINS | {"authenticated", "space_worker", "dispatcher"}
 

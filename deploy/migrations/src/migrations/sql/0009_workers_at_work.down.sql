@@ -1,0 +1,1 @@
+DROP FUNCTION maru.busy_workers();
