@@ -165,7 +165,7 @@ class Stack:
 
 _KNOBS = {
     "token_delay": 0.02, "first_delay": 0.1, "step_delay": 0.05, "answer_words": 40, "cut_after": 0,
-    "fail_entries": False, "fail_uploads": False, "down": False, "slow_reads": 0.0,
+    "fail_entries": False, "fail_uploads": False, "down": False, "write_delay": 0.0, "slow_reads": 0.0,
 }  # fmt: skip
 
 

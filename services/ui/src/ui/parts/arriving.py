@@ -65,7 +65,7 @@ def follow(arrivals: dict[str, Arrival]) -> None:
         return
     for event in sse.follow(streams, token):
         if event is None:
-            st.session_state.get("draft")
+            st.session_state.get("composer")
         elif event.type == "step":
             arrivals[event.source].note(str(event.data.get("step")), str(event.data.get("state")))
         elif event.type in sse.TERMINAL:

@@ -1,6 +1,13 @@
-"""Files on their way: the browser sends them, this side only asks for addresses and confirms."""
+"""Files on their way: the browser sends them, this side only asks for addresses and confirms.
 
-from dataclasses import dataclass
+Runs of one page overlap: a newer one begins while an older still waits for the gateway, and reading a key of the
+session state ends the older. So what a report causes works on a copy, changes in place, and takes its turn.
+"""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -17,66 +24,133 @@ _ACCEPT = {
     "document": ".pdf,.docx,.md,.markdown,.html,.htm,.txt",
 }
 _ICONS = {"photo": "add_photo_alternate", "audio": "mic", "document": "upload_file"}
+_WORDS = ("drop", "remove", "again", "ready", "checking", "broken", "list")
+_SLOT = "files-known"
 
 
 @dataclass(frozen=True)
 class Files:
-    """What is ready to be part of an entry, and how much is not yet."""
+    """The uploads that can be part of an entry, and how many chosen files are not there yet or never will be."""
 
-    ready: tuple[str, ...]
-    waiting: int
+    ready: tuple[str, ...] = ()
+    waiting: int = 0
+    failed: int = 0
 
 
-def choose_files(kind: str, *, key: str) -> Files:
-    """Show the picker of this kind and keep its uploads going."""
-    slot = f"{key}-sent"
-    st.session_state.setdefault(slot, {})
-    known: dict[str, dict[str, Any]] = st.session_state[slot]
+@dataclass
+class _File:
+    """What this side knows of one chosen file."""
+
+    upload_id: str = ""
+    plan: Mapping[str, Any] | None = None
+    ready: bool = False
+    error: str = ""
+    kept: bool = False
+
+
+@dataclass
+class _Tray:
+    """The files that were chosen in the picker of one kind, by the names that the browser gave them."""
+
+    files: dict[str, _File] = field(default_factory=dict)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+def choose_files(kind: str) -> bool:
+    """Show the picker of this kind and keep its uploads going; returns whether it should be drawn anew.
+
+    The picker is the same from entry to entry: the browser drops the files that were kept, and only those, so that
+    one chosen meanwhile stays.
+    """
+    name = _picker(kind)
+    tray = _tray(st.session_state.setdefault(_SLOT, {}), kind)
+    known = dict(tray.files)
     data = {
-        "name": key,
+        "name": name,
         "accept": _ACCEPT[kind],
         "icon": _ICONS[kind],
-        "plan": {name: row["plan"] for name, row in known.items() if "plan" in row},
-        "outcomes": {name: _outcome(row) for name, row in known.items()},
-        "words": {
-            word: t(f"files.{word}") for word in ("drop", "remove", "again", "ready", "checking", "broken", "list")
-        }
+        "plan": {file_id: file.plan for file_id, file in known.items() if file.plan},
+        "outcomes": {file_id: {"ready": file.ready, "error": file.error} for file_id, file in known.items()},
+        "kept": [file_id for file_id, file in known.items() if file.kept],
+        "words": {word: t(f"files.{word}") for word in _WORDS}
         | {"choose": t(f"files.choose.{kind}"), "hint": t(f"files.hint.{kind}")},
     }
-    file_picker(data, key=key, on_change=lambda: _advance(key, slot))
-    present = [row["id"] for row in _reported(key)]
-    ready = tuple(known[name]["upload_id"] for name in present if known.get(name, {}).get("ready"))
-    return Files(ready, len(present) - len(ready))
+    rows = file_picker(data, key=name, on_change=partial(_reported, kind))
+    _forget_kept(rows, tray)
+    # What the browser reports is done by now, unless that report ended early or this process began anew.
+    return _advance(rows, tray)
 
 
-def _reported(key: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = (st.session_state.get(key) or {}).get("files") or []
+def chosen_files(kind: str, page: Mapping[str, Any]) -> Files:
+    """What the picker of this kind holds, by a copy of the session state."""
+    known = _tray(page.get(_SLOT, {}), kind).files
+    rows = [row for row in _rows(page, kind) if row["id"] not in known or not known[row["id"]].kept]
+    files = [known.get(row["id"], _File()) for row in rows]
+    ready = tuple(file.upload_id for file in files if file.ready)
+    failed = sum(bool(file.error) or row["stage"] == "broken" for row, file in zip(rows, files, strict=True))
+    return Files(ready, len(rows) - len(ready) - failed, failed)
+
+
+def keep_files(uploads: tuple[str, ...], kind: str, page: Mapping[str, Any]) -> None:
+    """These uploads are part of an entry now, and no longer chosen for the next."""
+    for file in _tray(page.get(_SLOT, {}), kind).files.values():
+        file.kept = file.kept or file.upload_id in uploads
+
+
+def _picker(kind: str) -> str:
+    return f"files-{kind}"
+
+
+def _tray(slot: dict[str, _Tray], kind: str) -> _Tray:
+    return slot.setdefault(kind, _Tray())
+
+
+def _rows(page: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = (page.get(_picker(kind)) or {}).get("files") or []
     return rows
 
 
-def _outcome(row: dict[str, Any]) -> dict[str, Any]:
-    return {"ready": bool(row.get("ready")), "error": row.get("error")}
+def _reported(kind: str) -> None:
+    page = st.session_state.to_dict()
+    _advance(_rows(page, kind), _tray(page.get(_SLOT, {}), kind))
 
 
-def _advance(key: str, slot: str) -> None:
-    """Move every file one step on: an address for what was picked, a confirmation for what was sent."""
-    known: dict[str, dict[str, Any]] = st.session_state[slot]
-    for row in _reported(key):
-        mine = known.setdefault(row["id"], {})
-        try:
-            if "plan" not in mine and "error" not in mine:
-                _ask_for_address(row, mine)
-            if row["stage"] == "sent" and not mine.get("ready") and "error" not in mine:
-                memory.finish_upload(session.api(), mine["upload_id"])
-                mine["ready"] = True
-        except ApiProblem as problem:
-            mine["error"] = explain(problem)
+def _forget_kept(rows: list[dict[str, Any]], tray: _Tray) -> None:
+    """The browser has dropped what it no longer names."""
+    named = {row["id"] for row in rows}
+    with tray.turn:
+        tray.files = {name: file for name, file in tray.files.items() if name in named or not file.kept}
 
 
-def _ask_for_address(row: dict[str, Any], mine: dict[str, Any]) -> None:
+def _advance(rows: list[dict[str, Any]], tray: _Tray) -> bool:
+    """Move every file one step on; returns whether there was one to move."""
+    with tray.turn:
+        # A file whose upload the browser names was begun by a process that is no more.
+        files = [tray.files.setdefault(row["id"], _File(upload_id=row.get("upload") or "")) for row in rows]
+        moved = [_step(row, file) for row, file in zip(rows, files, strict=True)]
+    return any(moved)
+
+
+def _step(row: dict[str, Any], file: _File) -> bool:
+    """An address for what was picked, a confirmation for what was sent."""
+    if file.ready or file.error or file.kept or (file.upload_id and row["stage"] != "sent"):
+        return False
+    try:
+        if not file.upload_id:
+            _ask_for_address(row, file)
+        else:
+            memory.finish_upload(session.api(), file.upload_id)
+            file.ready = True
+    except ApiProblem as problem:
+        file.error = explain(problem)
+    return True
+
+
+def _ask_for_address(row: dict[str, Any], file: _File) -> None:
     answer = memory.begin_upload(session.api(), filename=row["name"], content_type=row["type"], size=int(row["size"]))
-    mine["upload_id"] = str(answer["id"])
-    mine["plan"] = {
+    file.upload_id = str(answer["id"])
+    file.plan = {
+        "upload": file.upload_id,
         "url": public_url(str(answer["url"])),
         "method": answer.get("method", "PUT"),
         "headers": answer.get("headers") or {},

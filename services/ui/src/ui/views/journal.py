@@ -27,9 +27,9 @@ _MOST = 96
 def render() -> None:
     """What cannot be read leaves the composer usable: writing must not depend on listing."""
     st.markdown(f"# {t('nav.journal')}", anchors=False)
-    say()
     around = circle()
     compose(around)
+    say()
     arrivals: dict[str, Arrival] = {}
     try:
         arrivals = _written(around)

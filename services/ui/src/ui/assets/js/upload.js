@@ -1,11 +1,14 @@
 import { el, icon, mount } from "./dom.js";
 
 // The page asks the gateway for an address per file (data.plan); the bytes go from here straight to it.
-// What this component reports: files = [{ id, name, type, size, stage }], stage one of picked, sent, broken.
+// What this component reports: files = [{ id, name, type, size, stage, upload }], stage one of picked, sending, sent, broken.
 
-function stateOf(parent) {
-  parent.maruUpload ??= { files: new Map(), order: 0 };
-  return parent.maruUpload;
+// By name and not by element: a chosen file outlives whatever the page does with the element it was chosen in.
+const trays = new Map();
+
+function trayOf(name) {
+  if (!trays.has(name)) trays.set(name, { files: new Map(), order: 0, data: {}, draw() {}, report() {} });
+  return trays.get(name);
 }
 
 function sizeText(bytes) {
@@ -15,11 +18,6 @@ function sizeText(bytes) {
   let unit = 0;
   while (value >= 1024 && unit < units.length - 1) { value /= 1024; unit += 1; }
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
-
-function report(state, setStateValue) {
-  setStateValue("files", [...state.files.values()].map(({ id, file, type, stage }) =>
-    ({ id, name: file.name, type, size: file.size, stage })));
 }
 
 const TYPES = {
@@ -33,7 +31,38 @@ function typeOf(file) {
   return byName || file.type.split(";")[0] || "application/octet-stream";
 }
 
-function send(item, plan, changed, draw) {
+function changed(tray) {
+  tray.draw();
+  tray.report();
+}
+
+function add(tray, files) {
+  for (const file of files) {
+    if (tray.files.size >= (tray.data.most || 20)) break;
+    tray.order += 1;
+    const type = typeOf(file);
+    const id = `${Date.now().toString(36)}-${tray.order}`;
+    const preview = /^image\/(png|jpeg|webp|gif)$/.test(type) ? URL.createObjectURL(file) : null;
+    tray.files.set(id, { id, file, type, preview, stage: "picked", share: 0 });
+  }
+  changed(tray);
+}
+
+function drop(tray, item) {
+  item.request?.abort();
+  if (item.preview) URL.revokeObjectURL(item.preview);
+  tray.files.delete(item.id);
+}
+
+// What became part of an entry goes; what was chosen since stays.
+function dropKept(tray) {
+  const kept = (tray.data.kept || []).map((id) => tray.files.get(id)).filter(Boolean);
+  for (const item of kept) drop(tray, item);
+  return kept.length > 0;
+}
+
+function send(tray, item) {
+  const { plan } = item;
   item.stage = "sending";
   const request = new XMLHttpRequest();
   item.request = request;
@@ -44,83 +73,97 @@ function send(item, plan, changed, draw) {
   request.upload.onprogress = (event) => {
     if (!event.lengthComputable) return;
     item.share = event.loaded / event.total;
-    draw(item);
+    tray.draw(item);
   };
-  const broken = () => { item.stage = "broken"; changed(); };
+  const broken = () => { item.stage = "broken"; changed(tray); };
   request.onload = () => {
-    if (request.status >= 200 && request.status < 300) { item.stage = "sent"; item.share = 1; changed(); } else broken();
+    if (request.status >= 200 && request.status < 300) { item.stage = "sent"; item.share = 1; changed(tray); } else broken();
   };
   request.onerror = broken;
   request.send(item.file);
 }
 
-function row(item, data, remove, again) {
-  const outcome = data.outcomes?.[item.id];
-  const failed = outcome?.error || (item.stage === "broken" ? data.words.broken : null);
+function sendPlanned(tray) {
+  for (const item of tray.files.values()) {
+    if (item.stage !== "picked") continue;
+    item.plan = tray.data.plan?.[item.id];
+    if (item.plan?.url) send(tray, item);
+  }
+}
+
+function row(tray, item) {
+  const { outcomes, words: say } = tray.data;
+  const outcome = outcomes?.[item.id];
+  const failed = outcome?.error || (item.stage === "broken" ? say.broken : null);
   const ready = outcome?.ready;
   const percent = Math.round((item.share || 0) * 100);
-  const words = failed || (ready ? data.words.ready : item.stage === "sent" ? data.words.checking : `${percent} %`);
+  const words = failed || (ready ? say.ready : item.stage === "sent" ? say.checking : `${percent} %`);
   const picture = item.preview
     ? el("img", { class: "maru-file-image", src: item.preview, alt: "" })
     : el("span", { class: "maru-file-image" }, icon(item.type.startsWith("audio/") ? "graphic_eq" : "description"));
+  const button = (name, symbol, onclick) =>
+    el("button", { type: "button", class: "maru-icon-button", id: `${name}-${item.id}`, "aria-label": `${say[name]} ${item.file.name}`, onclick }, icon(symbol));
   return el("li", { class: `maru-file${failed ? " maru-file-failed" : ""}`, "data-file": item.id },
     picture,
     el("span", { class: "maru-file-words" },
       el("span", { class: "maru-file-name" }, item.file.name),
       el("span", { class: "maru-meta" }, `${sizeText(item.file.size)} · `, el("span", { class: "maru-file-state" }, words)),
       ready || failed ? null : el("progress", { max: 100, value: percent, "aria-label": item.file.name })),
-    item.stage === "broken" ? el("button", { type: "button", class: "maru-icon-button", "aria-label": `${data.words.again} ${item.file.name}`, onclick: () => again(item) }, icon("refresh")) : null,
-    el("button", { type: "button", class: "maru-icon-button", "aria-label": `${data.words.remove} ${item.file.name}`, onclick: () => remove(item) }, icon("close")));
+    item.stage === "broken" ? button("again", "refresh", () => { item.share = 0; send(tray, item); changed(tray); }) : null,
+    button("remove", "close", () => { drop(tray, item); changed(tray); }));
+}
+
+function drawShare(parent, item) {
+  const line = parent.querySelector(`[data-file="${item.id}"]`);
+  const bar = line?.querySelector("progress");
+  if (!bar) return;
+  bar.value = Math.round(item.share * 100);
+  line.querySelector(".maru-file-state").textContent = `${bar.value} %`;
+}
+
+function drawList(tray, slot) {
+  const focused = slot.contains(document.activeElement) && document.activeElement.id;
+  const rows = [...tray.files.values()].map((item) => row(tray, item));
+  slot.replaceChildren(...(rows.length ? [el("ul", { class: "maru-files", "aria-label": tray.data.words.list }, rows)] : []));
+  if (focused) slot.querySelector(`#${CSS.escape(focused)}`)?.focus();
+}
+
+// Drawn once for an element: a browser whose file dialog is open must find the field still there.
+function drawZone(tray, parent) {
+  const { data } = tray;
+  const take = (files) => add(tray, [...files]);
+  const input = el("input", {
+    type: "file", multiple: true, accept: data.accept, class: "maru-visually-hidden", id: `pick-${data.name}`,
+    // Emptied, so that a file that was taken out can be chosen again.
+    onchange: () => { take(input.files); input.value = ""; },
+  });
+  const zone = el("label", {
+    class: "maru-drop", for: `pick-${data.name}`,
+    ondragover: (event) => { event.preventDefault(); zone.classList.add("maru-drop-over"); },
+    ondragleave: () => zone.classList.remove("maru-drop-over"),
+    ondrop: (event) => { event.preventDefault(); zone.classList.remove("maru-drop-over"); take(event.dataTransfer.files); },
+  }, icon(data.icon), el("span", {}, el("strong", {}, data.words.choose), " ", data.words.drop), el("span", { class: "maru-meta" }, data.words.hint));
+  const slot = el("div", {});
+  mount(parent, el("div", { class: "maru-upload" }, input, zone, slot));
+  return slot;
 }
 
 export default function ({ data, parentElement, setStateValue }) {
-  const state = stateOf(parentElement);
-  const changed = () => { draw(); report(state, setStateValue); };
-  const drawOne = (item) => {
-    const line = parentElement.querySelector(`[data-file="${item.id}"]`);
-    const percent = Math.round(item.share * 100);
-    const bar = line?.querySelector("progress");
-    if (!bar) return;
-    bar.value = percent;
-    line.querySelector(".maru-file-state").textContent = `${percent} %`;
-  };
-  const remove = (item) => {
-    item.request?.abort();
-    if (item.preview) URL.revokeObjectURL(item.preview);
-    state.files.delete(item.id);
-    changed();
-  };
-  const again = (item) => { item.stage = "picked"; item.share = 0; send(item, data.plan[item.id], changed, drawOne); draw(); };
-  const add = (files) => {
-    for (const file of files) {
-      if (state.files.size >= (data.most || 20)) break;
-      state.order += 1;
-      const type = typeOf(file);
-      const id = `${Date.now().toString(36)}-${state.order}`;
-      const preview = /^image\/(png|jpeg|webp|gif)$/.test(type) ? URL.createObjectURL(file) : null;
-      state.files.set(id, { id, file, type, preview, stage: "picked", share: 0 });
-    }
-    changed();
-  };
-  function draw() {
-    const input = el("input", {
-      type: "file", multiple: true, accept: data.accept, class: "maru-visually-hidden", id: `pick-${data.name}`,
-      onchange: (event) => add(event.target.files),
-    });
-    const zone = el("label", {
-      class: "maru-drop", for: `pick-${data.name}`,
-      ondragover: (event) => { event.preventDefault(); zone.classList.add("maru-drop-over"); },
-      ondragleave: () => zone.classList.remove("maru-drop-over"),
-      ondrop: (event) => { event.preventDefault(); add(event.dataTransfer.files); },
-    }, icon(data.icon), el("span", {}, el("strong", {}, data.words.choose), " ", data.words.drop), el("span", { class: "maru-meta" }, data.words.hint));
-    const list = el("ul", { class: "maru-files", "aria-label": data.words.list }, [...state.files.values()].map((item) => row(item, data, remove, again)));
-    const focused = parentElement.contains(document.activeElement) && document.activeElement?.id;
-    mount(parentElement, el("div", { class: "maru-upload" }, input, zone, state.files.size ? list : null));
-    if (focused) parentElement.querySelector(`#${CSS.escape(focused)}`)?.focus();
+  const tray = trayOf(data.name);
+  tray.data = data;
+  const moved = tray.place !== parentElement;
+  if (moved) {
+    tray.place = parentElement;
+    tray.slot = drawZone(tray, parentElement);
   }
-  for (const item of state.files.values()) {
-    const plan = data.plan?.[item.id];
-    if (item.stage === "picked" && plan?.url) send(item, plan, changed, drawOne);
-  }
-  draw();
+  tray.draw = (item) => item ? drawShare(parentElement, item) : drawList(tray, tray.slot);
+  // Uploads go on while the picker is not shown; a page that has none must not be told of them.
+  tray.report = () => parentElement.isConnected && setStateValue("files", [...tray.files.values()].map(({ id, file, type, stage, plan }) =>
+    ({ id, name: file.name, type, size: file.size, stage, upload: plan?.upload ?? null })));
+  const dropped = dropKept(tray);
+  sendPlanned(tray);
+  tray.draw();
+  // A page that was left for a while, or a server that began anew, no longer knows what is chosen.
+  const unknown = [...tray.files.keys()].some((id) => moved || !(id in data.outcomes));
+  if (dropped || unknown) tray.report();
 }
