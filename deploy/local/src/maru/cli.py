@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from maru.commands.fleet import fleet
 from maru.commands.worker import worker
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ letters = typer.Typer(no_args_is_help=True, help="Messages that were given up.")
 app.add_typer(admin, name="admin")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(worker, name="worker")
+app.add_typer(fleet, name="fleet")
 
 
 @app.command()

@@ -18,6 +18,8 @@ from shared.storage import open_storage
 from shared.streams import StreamHub
 
 from inference.dispatch.service import Dispatch
+from inference.fleet.push import job_push_router
+from inference.fleet.settings import FleetSettings
 from inference.routes.sweep import sweep_router
 from inference.routes.worker import worker_router
 from inference.settings import DispatchSettings
@@ -25,6 +27,8 @@ from inference.sweep import Sweep
 
 if TYPE_CHECKING:
     from shared.storage import ObjectStore
+
+    from inference.fleet.reconcile import Fleet
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,14 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     dispatch = Dispatch(
         database, DispatchSettings.from_env(env), storage, engines.hub, relay, listens=not settings.pooled
     )
+    fleet = _open_fleet(database, FleetSettings.from_env(env))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
         await dispatch.close()
+        if fleet is not None:
+            await fleet.close()
         if engines.storage is None:
             await storage.close()
         # Last: what stops before may still write.
@@ -65,6 +72,17 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         lifespan=lifespan,
         description="Gives tasks to workers and takes their results.",
     )
+    app.state.dispatch = dispatch
     app.include_router(worker_router(dispatch))
-    app.include_router(sweep_router(callbacks, Sweep(database, dispatch.rescuer, dispatch.folder)))
+    app.include_router(sweep_router(callbacks, Sweep(database, dispatch.rescuer, dispatch.folder, fleet)))
+    app.include_router(job_push_router(callbacks, fleet))
     return app
+
+
+def _open_fleet(database: Database, settings: FleetSettings | None) -> Fleet | None:
+    if settings is None:
+        return None
+    from inference.fleet.reconcile import Fleet
+    from inference.fleet.vast import VastHosts
+
+    return Fleet(database, VastHosts(settings.api_url, settings.api_key), settings)

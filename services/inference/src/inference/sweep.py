@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shared.db import Database
 
     from inference.dispatch.folding import JobFolder
+    from inference.fleet.reconcile import Fleet
     from inference.rescue import Rescuer
 
 _AT_ONCE = 500
@@ -21,16 +22,17 @@ log = logging.getLogger(__name__)
 
 
 class Sweep:
-    """Frees what is stuck, folds what a process left that ended, forgets what is old."""
+    """Frees what is stuck, folds what a process left that ended, forgets what is old, looks at the rented hosts."""
 
-    def __init__(self, database: Database, rescuer: Rescuer, folder: JobFolder) -> None:
+    def __init__(self, database: Database, rescuer: Rescuer, folder: JobFolder, fleet: Fleet | None = None) -> None:
         self._database = database
         self._rescuer = rescuer
         self._folder = folder
+        self._fleet = fleet
 
     async def run(self) -> None:
         """Tidy up; a second call at once finds nothing left to do."""
-        await self._rescuer.now()
+        await self._rescuer.now(certainly=True)
         async with self._database.service_tx() as connection:
             await rate_store.forget_idle(connection)
             await workers_store.forget_old(connection)
@@ -39,3 +41,6 @@ class Sweep:
             unfolded = await queue.unfolded(connection, _AT_ONCE)
         for job in unfolded:
             await self._folder.fold(job)
+        # Last, since the provider may keep us waiting.
+        if self._fleet is not None:
+            await self._fleet.look()

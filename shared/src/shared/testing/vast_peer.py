@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -331,6 +331,11 @@ def _handler(peer: VastPeer) -> type[BaseHTTPRequestHandler]:
             if reply is None:
                 self.close_connection = True
                 return
+            # Whoever asked may have gone.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._send(reply)
+
+        def _send(self, reply: _Reply) -> None:
             content = reply.encoded()
             self.send_response(reply.status)
             for name, value in reply.headers.items():

@@ -5,8 +5,8 @@ The cloud has the same table as Pub/Sub subscriptions and Cloud Tasks queues.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["event", "task"]
@@ -27,18 +27,26 @@ class Route:
     max_attempts: int
     min_backoff_s: float = 0.5
     max_backoff_s: float = 60.0
+    only: Mapping[str, str | bool] = field(default_factory=dict)
+    """Facts whose body does not hold these are not delivered: the filter of a subscription."""
 
     def backoff_s(self, attempt: int) -> float:
         """How long to wait after the `attempt`-th failure (from 1), before jitter."""
         return min(self.max_backoff_s, self.min_backoff_s * 2.0 ** min(attempt - 1, 30))
 
 
-def subscription(
-    topic: str, service: str, *, concurrency: int = 24, deadline_s: float = 30, max_attempts: int = 30
-) -> Route:
+def subscription(topic: str, service: str, only: Mapping[str, str | bool] | None = None) -> Route:
     """Facts of `topic`, pushed to `service`, which records them and answers at once."""
     return Route(
-        f"{service}.{topic}", "event", topic, service, f"/internal/push/{topic}", concurrency, deadline_s, max_attempts
+        f"{service}.{topic}",
+        "event",
+        topic,
+        service,
+        f"/internal/push/{topic}",
+        concurrency=24,
+        deadline_s=30,
+        max_attempts=30,
+        only=only or {},
     )
 
 
@@ -53,9 +61,13 @@ ROUTES: Sequence[Route] = (
     subscription("entry.insights_corrected", "ingest"),
     subscription("entry.deleted", "ingest"),
     subscription("space.deleted", "ingest"),
+    subscription("job.submitted", "inference"),
     queue("index-entry", "ingest", concurrency=8, deadline_s=600, max_attempts=10),
     queue("refresh-entry", "ingest", concurrency=4, deadline_s=300, max_attempts=30),
     queue("forget-entry", "ingest", concurrency=4, deadline_s=120, max_attempts=30),
     queue("forget-space", "ingest", concurrency=1, deadline_s=600, max_attempts=30),
+    subscription("task.finished", "api", only={"status": "done", "file_results": True}),
+    queue("file-result", "api", concurrency=2, deadline_s=300, max_attempts=10),
+    queue("file-job-results", "api", concurrency=1, deadline_s=60, max_attempts=10),
     queue("forget-job", "api", concurrency=1, deadline_s=600, max_attempts=30),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from inference.fleet.demand import Demand, serves
@@ -54,9 +54,12 @@ async def forecast(fleet: Fleet) -> Forecast:
     world, planned = await fleet.preview()
     taken: set[str] = set()
     picks: list[tuple[Rent, Offer | None]] = []
+    left = planned.rent_micros
     for rent in planned.rents:
-        offer = next((one for one in await fleet.offers(rent) if one.id not in taken), None)
+        offers = await fleet.offers(replace(rent, max_price_micros=min(rent.max_price_micros, left)))
+        offer = next((one for one in offers if one.id not in taken), None)
         if offer is not None:
             taken.add(offer.id)
+            left -= offer.price_micros_per_hour
         picks.append((rent, offer))
     return Forecast(world, planned, tuple(picks))

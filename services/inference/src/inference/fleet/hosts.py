@@ -144,24 +144,24 @@ def step(
     match host.status:
         case "stopped":
             return None
-        case "stopping":
-            return _ending(host, must_end)
+        case "starting" | "running" | "stopping" if must_end is not None:
+            return Stop(host, must_end)
         case "starting":
-            return _starting(host, patience, must_end or should_end)
+            return _starting(host, patience, should_end)
         case "running":
-            if must_end is not None:
-                return Stop(host, must_end)
             return _working(host, should_end) if host.works else _resting(host, patience, should_end, useful=useful)
+        case "stopping":
+            return _ending(host)
         case _:
             assert_never(host.status)
 
 
-def _starting(host: Host, patience: Patience, end: StopReason | None) -> HostAction | None:
-    """It holds nothing before it has registered; once it has, it is a running host's turn."""
+def _starting(host: Host, patience: Patience, should_end: StopReason | None) -> HostAction | None:
+    """It holds nothing before it has registered; once it has, the next look treats it as a running one."""
     if host.worker is not None:
         return Ready(host)
-    if end is not None:
-        return Stop(host, end)
+    if should_end is not None:
+        return Stop(host, should_end)
     if host.dead:
         return Stop(host, "exited")
     return Stop(host, "boot_timeout") if host.age_s > patience.boot_s else None
@@ -187,8 +187,6 @@ def _resting(host: Host, patience: Patience, should_end: StopReason | None, *, u
     return Drain(host, "idle") if host.idle_s >= patience.idle_s and not useful else None
 
 
-def _ending(host: Host, must_end: StopReason | None) -> HostAction | None:
-    if must_end is not None:
-        return Stop(host, must_end)
+def _ending(host: Host) -> HostAction | None:
     drained = host.drain_s is None or host.drain_s >= DRAIN_S
-    return Stop(host, host.reason or "idle") if drained and not host.works else None
+    return Stop(host, host.reason or "asked") if drained and not host.works else None

@@ -64,7 +64,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Rent:
-    """Rent a host for a queue, for this price an hour at most."""
+    """Rent a host for a queue, for this price an hour at most; what all may cost together says the plan."""
 
     needs: Needs
     max_price_micros: int
@@ -85,10 +85,11 @@ Action: TypeAlias = HostAction | Rent
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Actions in their order, endings first."""
+    """Actions in their order, endings first. `rent_micros` is what all hosts to rent may cost an hour together."""
 
     actions: tuple[Action, ...]
     unmet: tuple[Unmet, ...] = ()
+    rent_micros: int = 0
 
     @property
     def rents(self) -> tuple[Rent, ...]:
@@ -114,8 +115,13 @@ def plan(world: World, limits: Limits, *, runners: Collection[str], ending: Stop
         actions += [] if action is None else [action]
     if ending is not None:
         return Plan(_endings_first(actions))
-    rents, unmet = _rents(world, limits, live, actions, left, runners)
-    return Plan((*_endings_first(actions), *rents), tuple(unmet))
+    going = {action.host.id for action in actions if isinstance(action, Drain | Stop)}
+    staying = [host for host in live if host.status != "stopping" and host.id not in going]
+    wanted, unmet = _wanted(world, staying, runners)
+    # Whatever ends now still counts: it may take until the next look.
+    money = affordable(left, sum(host.price_micros_per_hour for host in live), limits)
+    rents, more_unmet = _rents(wanted, limits, max(0, limits.max_hosts - len(live)), money)
+    return Plan((*_endings_first(actions), *rents), (*unmet, *more_unmet), max(0, money))
 
 
 def money_left(world: World, limits: Limits) -> int:
@@ -146,41 +152,30 @@ def _too_many(live: Sequence[Host], left_micros: int, horizon_s: float) -> froze
     return frozenset(given_up)
 
 
-def _rents(
-    world: World,
-    limits: Limits,
-    live: Sequence[Host],
-    actions: Sequence[Action],
-    left_micros: int,
-    runners: Collection[str],
-) -> tuple[list[Rent], list[Unmet]]:
-    going = {action.host.id for action in actions if isinstance(action, Drain | Stop)}
-    staying = [host for host in live if host.status != "stopping" and host.id not in going]
+def _wanted(world: World, staying: Sequence[Host], runners: Collection[str]) -> tuple[list[Missing], list[Unmet]]:
+    """What a host would help, and what it would not."""
     ours = [demand for demand in world.demand if demand.runner in runners]
     others = [demand for demand in world.demand if demand.runner not in runners]
-    wanted, unfit = _fit(missing(ours, staying, world.own_workers), world.witnesses)
-    unmet = [Unmet(one.demand, one.hosts, "runner_not_rented_for") for one in missing(others, (), world.own_workers)]
-    unmet += [Unmet(one.demand, one.hosts, "image_lacks_it") for one in unfit]
-    # Whatever ends now still counts: it may take until the next look.
-    places = max(0, limits.max_hosts - len(live))
-    money = affordable(left_micros, sum(host.price_micros_per_hour for host in live), limits)
-    count = min(sum(one.hosts for one in wanted), places)
-    while count and money // count < min(_CENT, limits.max_price_micros):
-        count -= 1
-    obstacle: Obstacle = "max_hosts" if count == places else "budget"
+    lacking = missing(ours, staying, world.own_workers)
+    unfit = [one for one in lacking if proven_unfit(one.demand, world.witnesses)]
+    unmet = [Unmet(one.demand, one.hosts, "image_lacks_it") for one in unfit]
+    unmet += [Unmet(one.demand, one.hosts, "runner_not_rented_for") for one in missing(others, (), world.own_workers)]
+    return [one for one in lacking if one not in unfit], unmet
+
+
+def _rents(wanted: Sequence[Missing], limits: Limits, places: int, money_micros: int) -> tuple[list[Rent], list[Unmet]]:
+    """As many as there are places and cents for, in the order of the waits."""
+    price = min(limits.max_price_micros, money_micros)
+    obstacle: Obstacle = "max_hosts"
+    if price < min(_CENT, limits.max_price_micros):
+        places, obstacle = 0, "budget"
     rents: list[Rent] = []
+    unmet: list[Unmet] = []
     for one in wanted:
-        gets = min(one.hosts, count - len(rents))
-        price = min(limits.max_price_micros, money // count) if count else 0
+        gets = min(one.hosts, places - len(rents))
         rents += [Rent(one.demand.needs, price, one.demand)] * gets
         unmet += [Unmet(one.demand, one.hosts - gets, obstacle)] if gets < one.hosts else []
     return rents, unmet
-
-
-def _fit(lacking: Sequence[Missing], witnesses: Collection[Witness]) -> tuple[list[Missing], list[Missing]]:
-    """What a host would help, and what hosts were seen not to help."""
-    unfit = [one for one in lacking if proven_unfit(one.demand, witnesses)]
-    return [one for one in lacking if one not in unfit], unfit
 
 
 def _endings_first(actions: Sequence[Action]) -> tuple[Action, ...]:

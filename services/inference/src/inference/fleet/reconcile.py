@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from shared.errors import Problem
 
@@ -19,7 +19,7 @@ from inference.fleet import fleet_store as store
 from inference.fleet.hosts import Busy, Drain, Host, HostAction, Idle, Ready, Stop, StopReason
 from inference.fleet.listing import compare
 from inference.fleet.plan import Action, Plan, Rent, Unmet, World, plan
-from inference.fleet.provider import CreateUnsure, HostProvider, ListedHost, Offer, Order, ProviderRefused, without
+from inference.fleet.provider import CreateUnsure, HostProvider, ListedHost, Needs, Offer, OfferGone, Order, without
 
 if TYPE_CHECKING:
     from shared.db import Database
@@ -139,9 +139,7 @@ class Fleet:
         if self._settings.mode == "dry-run" or listed is None:
             look.actions += planned.rents
             return
-        for rent in planned.rents:
-            look.actions.append(rent)
-            await self._rent(rent, look)
+        await self._rent_all(planned, look)
 
     async def _list(self, look: Look) -> list[ListedHost] | None:
         """The provider's hosts; None when it does not tell, and then nothing is concluded from it and nothing rented."""
@@ -207,50 +205,68 @@ class Fleet:
         look.destroyed.append(provider_id)
         return True
 
-    async def _rent(self, rent: Rent, look: Look) -> None:
+    async def _rent_all(self, planned: Plan, look: Look) -> None:
+        """One after the other, each for what the ones before have left. Where nothing is to be had, nothing is for another host like it."""
+        left, in_vain = planned.rent_micros, set[Needs]()
+        for rent in planned.rents:
+            if rent.needs in in_vain:
+                continue
+            look.actions.append(rent)
+            taken = await self._rent(replace(rent, max_price_micros=min(rent.max_price_micros, left)), look)
+            if taken is None:
+                in_vain.add(rent.needs)
+            else:
+                left -= taken.price_micros_per_hour
+
+    async def _rent(self, rent: Rent, look: Look) -> Offer | None:
+        """The offer that was, or may have been, taken."""
         try:
             offers = await self.offers(rent)
         except Problem as problem:
             look.troubles.append(problem.detail)
-            return
+            return None
         if not offers:
             look.troubles.append(f"no offer for {rent.demand.runner} at ${rent.max_price_micros / 1e6:.2f} an hour")
         for offer in offers[:_TRIES]:
-            if await self._rent_offer(offer, look):
-                return
+            match await self._rent_offer(offer, look):
+                case "taken":
+                    return offer
+                case "refused":
+                    return None
+                case "gone":
+                    continue
+        return None
 
-    async def _rent_offer(self, offer: Offer, look: Look) -> bool:
-        """False when another offer may be tried."""
+    async def _rent_offer(self, offer: Offer, look: Look) -> Literal["taken", "gone", "refused"]:
         settings = self._settings
         async with self._database.service_tx() as connection:
             reserved = await store.reserve(
                 connection, self._provider.name, settings.label_prefix, offer, settings.limits, settings.runners
             )
         if reserved is None:
-            return True
-        order = Order(
-            reserved.label,
-            settings.image,
-            settings.disk_gib,
-            {
-                "MARU_INFERENCE_URL": settings.public_url,
-                "MARU_WORKER_TOKEN": reserved.token,
-                "MARU_WORKER_NAME": reserved.label,
-            },
-        )
+            return "refused"
         try:
-            provider_id = await self._provider.create(offer, order)
+            provider_id = await self._provider.create(offer, self._order(reserved))
         except CreateUnsure as unsure:
             look.troubles.append(unsure.detail)
-            return True
+            return "taken"
         except Problem as problem:
             # Nothing was rented: it is closed at once, and costs nothing.
-            reason: StopReason = "offer_gone" if problem.code == "offer_gone" else "refused"
+            gone = isinstance(problem, OfferGone)
             async with self._database.service_tx() as connection:
-                await store.stopped(connection, reserved.id, reason, billed=False)
+                await store.stopped(connection, reserved.id, "offer_gone" if gone else "refused", billed=False)
             look.troubles.append(problem.detail)
-            return not isinstance(problem, ProviderRefused)
+            return "gone" if gone else "refused"
         async with self._database.service_tx() as connection:
             await store.note_created(connection, reserved.id, provider_id)
         look.rented.append(offer)
-        return True
+        return "taken"
+
+    def _order(self, reserved: store.Reserved) -> Order:
+        settings = self._settings
+        env = {
+            "MARU_INFERENCE_URL": settings.public_url,
+            "MARU_WORKER_TOKEN": reserved.token,
+            "MARU_WORKER_NAME": reserved.label,
+        }
+        return Order(reserved.label, settings.image, settings.disk_gib, env)
