@@ -77,12 +77,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedReport:
-    """A report whose output has been looked at; `run_ms` is what the worker measured."""
+    """A report, and whether its output (if it names one) was looked at; `run_ms` is what the worker measured."""
 
     task_id: UUID
     attempt: int
     done: bool
     retryable: bool
+    checked: bool
     output_key: str | None
     error: dict[str, Any] | None
     metrics: dict[str, Any] | None
@@ -225,6 +226,7 @@ def _columns(reports: Sequence[VerifiedReport]) -> tuple[list[Any], ...]:
         [report.attempt for report in reports],
         [report.done for report in reports],
         [report.retryable for report in reports],
+        [report.checked for report in reports],
         [report.output_key for report in reports],
         [report.error for report in reports],
         [report.metrics for report in reports],

@@ -37,10 +37,10 @@ class Rescuer:
         if time.monotonic() - self._last >= _EVERY_S and not self._running.locked():
             await self.now()
 
-    async def now(self) -> int:
+    async def now(self, *, certainly: bool = False) -> int:
         """Rescue, unless that has just been done; how many tasks can be claimed now that could not be before."""
         async with self._running:
-            if time.monotonic() - self._last < _AT_LEAST_S:
+            if not certainly and time.monotonic() - self._last < _AT_LEAST_S:
                 return 0
             self._last = time.monotonic()
             rescued = await queue.rescue(self._database, self._settings.lease_s, self._settings.silence_s)

@@ -146,9 +146,9 @@ BEGIN
 END $$;
 
 -- Takes reports, each task named once. Answers {refusal, outcome …, job:space …}, an outcome for each report in the order in which they came: what the
--- task is now (done, failed, queued) or the code of the problem.
+-- task is now (done, failed, queued) or the code of the problem. `p_checked` is false for an output nobody has looked at, which is never taken.
 CREATE FUNCTION maru.report_tasks(p_token text, p_sha256 bytea, p_tasks uuid[], p_attempts int[], p_done boolean[], p_retryable boolean[],
-  p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision)
+  p_checked boolean[], p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision)
 RETURNS text[] LANGUAGE plpgsql SET search_path = maru SET enable_seqscan = off SET enable_bitmapscan = off
   SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE refused text; outcomes text[]; reported_jobs text[]; missed boolean;
@@ -157,8 +157,8 @@ BEGIN
   refused := worker_token_refused(p_token, p_sha256);
   IF refused <> '' THEN RETURN ARRAY[refused]; END IF;
   WITH given AS (
-    SELECT * FROM unnest(p_tasks, p_attempts, p_done, p_retryable, p_outputs, p_errors, p_metrics, p_run_ms)
-      WITH ORDINALITY AS g (id, attempt, done, retryable, output, error, metrics, run_ms, place)
+    SELECT * FROM unnest(p_tasks, p_attempts, p_done, p_retryable, p_checked, p_outputs, p_errors, p_metrics, p_run_ms)
+      WITH ORDINALITY AS g (id, attempt, done, retryable, checked, output, error, metrics, run_ms, place)
   ), accepted AS (
     UPDATE tasks t SET
       status = CASE WHEN g.done THEN 'done' WHEN NOT g.retryable OR t.failures + 1 >= t.max_failures THEN 'failed' ELSE 'delayed' END,
@@ -175,7 +175,7 @@ BEGIN
       cost_micros = t.cost_micros + cost_micros(attempt_ms(t.claimed_at, g.run_ms), t.price_micros_per_hour),
       run_ms = t.run_ms + attempt_ms(t.claimed_at, g.run_ms)
     FROM given g
-    WHERE t.id = g.id AND t.attempt = g.attempt AND t.token_id = p_token AND t.reported_attempt IS DISTINCT FROM g.attempt
+    WHERE t.id = g.id AND t.attempt = g.attempt AND t.token_id = p_token AND t.reported_attempt IS DISTINCT FROM g.attempt AND g.checked
       -- A result whose lease was lost is still taken while nobody else has begun: the work is done and paid for.
       AND (t.status = 'processing' OR (g.done AND t.status IN ('queued', 'delayed', 'held')))
     RETURNING g.place, t.id, t.job_id, t.space_id, t.attempt, t.status, t.reported_status, t.worker_id, t.price_micros_per_hour,
@@ -212,12 +212,12 @@ END $$;
 
 -- Reports and the next claim in one transaction. Answers {refusal, document, how many, queue, outcome …, job:space …}.
 CREATE FUNCTION maru.exchange_tasks(p_token text, p_sha256 bytea, p_tasks uuid[], p_attempts int[], p_done boolean[], p_retryable boolean[],
-  p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision,
+  p_checked boolean[], p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision,
   p_worker uuid, p_claim uuid, p_queues int[], p_count int, p_lease_s double precision, p_push boolean)
 RETURNS text[] LANGUAGE plpgsql SET search_path = maru AS $$
 DECLARE reported text[]; claimed text[];
 BEGIN
-  reported := report_tasks(p_token, p_sha256, p_tasks, p_attempts, p_done, p_retryable, p_outputs, p_errors, p_metrics, p_run_ms, p_backoff_s);
+  reported := report_tasks(p_token, p_sha256, p_tasks, p_attempts, p_done, p_retryable, p_checked, p_outputs, p_errors, p_metrics, p_run_ms, p_backoff_s);
   IF reported[1] <> '' THEN RETURN reported; END IF;
   claimed := claim_tasks(p_token, p_sha256, p_worker, p_claim, p_queues, p_count, p_lease_s, p_push);
   IF claimed[1] <> '' THEN RETURN ARRAY[claimed[1]] || reported[2:]; END IF;

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 
 
+def names_output(report: Report) -> bool:
+    """Whether a report says where its output lies; what a failed attempt left behind is nobody's output."""
+    return report.status == "done" and report.output_path is not None
+
+
 class Outputs:
     """Compares what lies in the store with what the attempt was allowed to put there."""
 
@@ -34,25 +39,21 @@ class Outputs:
         self._storage = storage
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def problems(self, credentials: Credentials, reports: Sequence[Report]) -> dict[UUID, Problem]:
-        """What is wrong with the outputs that these reports name, by task.
+    async def look_at(self, credentials: Credentials, reports: Sequence[Report]) -> dict[UUID, Problem | None]:
+        """What is wrong, or None, with the outputs that these reports name, by task.
 
-        A report that would not be taken anyway is left alone: whoever takes reports says why.
+        One that is not in the answer could not be taken anyway, and whoever takes reports says why.
         """
-        named = [(report.task_id, report.attempt) for report in reports if report.output_path is not None]
-        if not named:
+        naming = [report for report in reports if names_output(report)]
+        if not naming:
             return {}
-        allowed = {
-            (UUID(found["task_id"]), found["attempt"]): found
-            for found in map(json.loads, await queue.allowed_uploads(self._database, credentials, named))
-        }
-        looked_at = [
-            (report, found)
-            for report in reports
-            if (found := allowed.get((report.task_id, report.attempt))) and report.output_path
-        ]
-        verdicts = await asyncio.gather(*(self._verdict(report, found) for report, found in looked_at))
-        return {report.task_id: verdict for (report, _), verdict in zip(looked_at, verdicts, strict=True) if verdict}
+        found = await queue.allowed_uploads(
+            self._database, credentials, [(report.task_id, report.attempt) for report in naming]
+        )
+        allowed = {UUID(upload["task_id"]): upload for upload in map(json.loads, found)}
+        looked_at = [report for report in naming if report.task_id in allowed]
+        verdicts = await asyncio.gather(*(self._verdict(report, allowed[report.task_id]) for report in looked_at))
+        return {report.task_id: verdict for report, verdict in zip(looked_at, verdicts, strict=True)}
 
     async def _verdict(self, report: Report, found: dict[str, Any]) -> Problem | None:
         upload = found["upload"]

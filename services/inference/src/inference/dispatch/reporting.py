@@ -10,6 +10,7 @@ from uuid import UUID
 from shared.contracts.dispatch import ReportOutcome
 
 from inference import queue
+from inference.dispatch.outputs import names_output
 from inference.errors import problem_of
 from inference.queue import VerifiedReport
 
@@ -83,10 +84,11 @@ class Reports:
         claimed: Claimed | None = None
         rounds = _rounds(reports)
         for number, places in enumerate(rounds):
-            problems = await self._outputs.problems(credentials, [reports[place] for place in places])
-            fine = [place for place in places if reports[place].task_id not in problems]
-            outcomes |= {place: problems[reports[place].task_id] for place in places if place not in fine}
-            verified = [_verified(reports[place]) for place in fine]
+            verdicts = await self._outputs.look_at(credentials, [reports[place] for place in places])
+            wrong = {place: problem for place in places if (problem := verdicts.get(reports[place].task_id))}
+            outcomes |= wrong
+            fine = [place for place in places if place not in wrong]
+            verified = [_verified(reports[place], reports[place].task_id in verdicts) for place in fine]
             last = wanted is not None and number == len(rounds) - 1
             if last and wanted is not None:
                 reported, claimed = await self._claims.exchange(credentials, verified, wanted)
@@ -128,13 +130,14 @@ def _outcome(answer: str) -> str | Problem:
     return problem_of(answer) or answer
 
 
-def _verified(report: Report) -> VerifiedReport:
+def _verified(report: Report, looked_at: bool) -> VerifiedReport:
     done = report.status == "done"
     return VerifiedReport(
         report.task_id,
         report.attempt,
         done,
         report.retryable,
+        looked_at or not names_output(report),
         report.output_path if done else None,
         None if done else _error(report),
         report.metrics,
