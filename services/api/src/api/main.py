@@ -37,6 +37,7 @@ from api.http.services import ServiceRegistry
 from api.http.sweep import sweep_router
 from api.http.tidying import Tidying
 from api.identity import add_identity
+from api.keeping import add_result_filing
 from api.memory import add_memory
 from api.operating import add_operations
 from api.studio import add_studio
@@ -110,6 +111,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     add_studio(app, env, services, database, relay, engines.hub, storage, callbacks)
     operating = add_operations(app, env, services, database)
+    add_result_filing(app, services, database, relay, callbacks)
     app.include_router(
         sweep_router(
             callbacks,

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from shared.errors import NotFound
 from shared.inbox import handle_once
+from shared.parking_store import park
 from shared.pushes import MessageMalformed, open_envelope, reason
 
 from ingest.handlers import FACTS
-from shared import parking_store
 
 if TYPE_CHECKING:
     from shared.db import Database
@@ -49,7 +49,7 @@ def push_router(verify: CallbackVerifier, database: Database, relay: Relay) -> A
         except MessageMalformed as malformed:
             log.warning("a message of topic %s cannot be handled and is set aside: %s", topic, malformed)
             async with database.service_tx() as connection:
-                await parking_store.park(connection, CONSUMER, topic, str(malformed), raw)
+                await park(connection, CONSUMER, topic, str(malformed), raw)
             return
         await relay.after_commit()
 

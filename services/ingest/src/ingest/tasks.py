@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Depends, Request
 from pydantic import ValidationError
 from shared.errors import NotFound
+from shared.parking_store import park
 from shared.pushes import reason
-
-from shared import parking_store
 
 if TYPE_CHECKING:
     from shared.db import Database
@@ -50,7 +49,7 @@ def task_router(
             why = reason(error)
             log.warning("a task of queue %s cannot be done and is set aside: %s", queue, why)
             async with database.service_tx() as connection:
-                await parking_store.park(connection, "ingest", queue, why, raw)
+                await park(connection, "ingest", queue, why, raw)
             return
         await command.run(message)
         await relay.after_commit()

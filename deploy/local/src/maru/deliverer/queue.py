@@ -83,10 +83,10 @@ async def move(connection: Connection, routes: Sequence[Route], limit: int) -> i
           DELETE FROM maru.outbox WHERE id IN (
             SELECT o.id FROM maru.outbox o, mover WHERE mover.ours ORDER BY o.seq LIMIT $3 FOR UPDATE OF o SKIP LOCKED)
           RETURNING id, seq, kind, topic_or_queue, key, body, not_before, created_at),
-        routes AS (SELECT name, source FROM unnest($1::text[], $2::text[]) AS r(name, source)),
+        routes AS (SELECT name, source, only_if FROM unnest($1::text[], $2::text[], $5::jsonb[]) AS r(name, source, only_if)),
         receivers AS (
           SELECT t.*, coalesce(r.name, t.topic_or_queue) AS subscription, r.name IS NULL AS unknown
-          FROM taken t LEFT JOIN routes r ON r.source = t.topic_or_queue
+          FROM taken t LEFT JOIN routes r ON r.source = t.topic_or_queue AND t.body @> r.only_if
           WHERE r.name IS NOT NULL OR t.kind = 'task'),
         inserted AS (
           INSERT INTO local.deliveries (message_id, subscription, kind, key, seq, body, published_at, run_at, dead_at, last_error)
@@ -101,6 +101,7 @@ async def move(connection: Connection, routes: Sequence[Route], limit: int) -> i
         [route.source for route in routes],
         limit,
         _MOVERS,
+        [dict(route.only) for route in routes],
     )
     return moved
 

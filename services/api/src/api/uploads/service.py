@@ -12,7 +12,7 @@ from shared.outbox import emit_event
 from shared.storage import ObjectMissing
 from shared.storage.disposition import safe_filename
 from shared.storage.keys import display_key, incoming_key, original_key, thumbnail_key
-from shared.storage.media import MEDIA_TYPES, MediaType, media_type
+from shared.storage.media import MEDIA_TYPES, Kind, MediaType, media_type
 
 from api.http import positions
 from api.uploads import store
@@ -59,7 +59,8 @@ class UploadService:
             once = OnceOnly(connection, principal.user_id, key, ("uploads", new.model_dump(mode="json")))
             before = await once.recall()
             if before is None:
-                upload_id, object_key = await self._reserve(connection, principal, new, media)
+                upload_id = new_id()
+                object_key = await self._reserve(connection, principal, new, media, upload_id)
                 await once.remember({"id": str(upload_id)})
             else:
                 upload_id = UUID(before["id"])
@@ -86,6 +87,20 @@ class UploadService:
             raise UploadNotFound
         await self._relay.after_commit()
         return _upload(ready)
+
+    async def adopt(self, principal: Principal, upload_id: UUID, new: NewUpload, source_key: str) -> Kind:
+        """Keep a copy of a file that lies with us already, under an id that the caller chose; a second call changes nothing."""
+        media = self._accepted(new)
+        async with self._database.tenant_tx(principal) as connection:
+            upload = await store.read(connection, upload_id)
+            if upload is None:
+                object_key = await self._reserve(connection, principal, new, media, upload_id)
+            else:
+                object_key = upload["object_key"]
+        if upload is None or upload["status"] == "pending":
+            await self._storage.copy(source_key, incoming_key(object_key), content_type=media.name)
+            await self.complete(principal, upload_id)
+        return media.kind
 
     async def read(self, principal: Principal, upload_id: UUID) -> Upload:
         """What is known of an upload."""
@@ -156,8 +171,8 @@ class UploadService:
         return media
 
     async def _reserve(
-        self, connection: Connection, principal: Principal, new: NewUpload, media: MediaType
-    ) -> tuple[UUID, str]:
+        self, connection: Connection, principal: Principal, new: NewUpload, media: MediaType, upload_id: UUID
+    ) -> str:
         place = await store.place(connection, new.space_id)
         if place is None:
             raise SpaceNotFound
@@ -168,7 +183,6 @@ class UploadService:
             raise StorageQuotaExceeded
         if taken["pending"] >= self._limits.pending:
             raise TooManyPendingUploads
-        upload_id = new_id()
         object_key = original_key(place["id"], upload_id)
         row = store.UploadRow(
             id=upload_id,
@@ -183,7 +197,7 @@ class UploadService:
             lifetime_s=self._limits.abandoned_s,
         )
         await store.add(connection, row)
-        return upload_id, object_key
+        return object_key
 
     async def _ticket(self, upload_id: UUID, object_key: str, new: NewUpload) -> UploadTicket:
         request = await self._storage.presign_put(

@@ -61,11 +61,12 @@ async def room_taken(connection: Connection, space_id: UUID) -> Record:
 
 
 async def add(connection: Connection, new: UploadRow) -> None:
-    """Write a pending upload."""
+    """Write a pending upload; one of this id that is there already stays."""
     await connection.execute(
         """
         INSERT INTO uploads (id, space_id, owner_id, filename, content_type, size, sha256, object_key, keep_location, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $10))
+        ON CONFLICT (id) DO NOTHING
         """,
         new.id,
         new.space_id,
