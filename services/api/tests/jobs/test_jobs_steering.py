@@ -6,7 +6,9 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
+from shared.testing.identity import callback_headers
 from shared.testing.serving import SentEvent
 
 from .conftest import Client, Machines, Shared
@@ -238,6 +240,23 @@ async def test_a_deleted_job_takes_its_tasks_and_promises_to_take_its_results(
     )
     assert [row["later"] for row in promises] == [None, True]
     assert {row["body"] for row in promises} == {json.dumps({"job_id": job_id, "space_id": client.who.space_id})}
+
+
+async def test_results_of_a_deleted_job_go_and_those_beside_them_stay(
+    client: Client, machines: Machines, nobody: httpx.AsyncClient
+) -> None:
+    jobs = [await client.running(1) for _ in range(2)]
+    for job_id in jobs:
+        [task] = await machines.claim(job_id)
+        await machines.finish(task)
+    gone, kept = [task["output_path"] for job_id in jobs for task in await client.tasks(job_id)]
+    body = {"job_id": jobs[0], "space_id": client.who.space_id}
+    assert (await nobody.post("/internal/tasks/forget-job", json=body)).status_code == 401
+    for _ in range(2):
+        answer = await nobody.post("/internal/tasks/forget-job", json=body, headers=callback_headers())
+        assert answer.status_code == 204
+    assert await machines.storage.head(gone) is None
+    assert await machines.storage.head(kept) is not None
 
 
 async def test_a_job_is_renamed(client: Client) -> None:

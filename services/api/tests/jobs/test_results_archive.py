@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import zipfile
 import zlib
 from datetime import UTC, datetime
@@ -44,6 +46,24 @@ def test_every_header_says_how_long_its_entry_is() -> None:
     assert (info.flag_bits & 0x08, info.compress_type, info.file_size) == (0, zipfile.ZIP_STORED, 3)
     assert info.date_time == (2026, 11, 21, 13, 37, 42)
     assert info.external_attr >> 16 == 0o100644
+
+
+@pytest.mark.parametrize("reader", [["unzip", "-t"], ["jar", "tf"]])
+def test_other_programs_read_it(reader: list[str], tmp_path: Path) -> None:
+    if shutil.which(reader[0]) is None:
+        pytest.skip(f"{reader[0]} is not installed here")
+    path = tmp_path / "results.zip"
+    path.write_bytes(written({"고양이.png": b"abc", "empty.txt": b"", "large.bin": bytes(2**20)}))
+    ended = subprocess.run([*reader, path], capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_reader_from_front_to_back_needs_no_directory(tmp_path: Path) -> None:
+    """As `jar x` reads from its standard input."""
+    if shutil.which("jar") is None:
+        pytest.skip("jar is not installed here")
+    subprocess.run(["jar", "x"], input=written({"a.txt": b"abc", "b.txt": b"def"}), cwd=tmp_path, check=True)
+    assert [(tmp_path / name).read_bytes() for name in ("a.txt", "b.txt")] == [b"abc", b"def"]
 
 
 @pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)])
