@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dispatcher_peer import DispatcherPeer
 from PIL import Image
+from programs import Programs
 
 
 def picture(width: int = 24, height: int = 16, kind: str = "PNG", mode: str = "RGB", color: object = "teal") -> bytes:
@@ -65,11 +66,13 @@ class Starter:
 
     peer: DispatcherPeer
     work_dir: Path
+    programs: Programs
     started: list[AgentProcess] = field(default_factory=list)
 
     def __call__(self, *flags: str, env: dict[str, str] | None = None, token: str | None = None) -> AgentProcess:
         """An agent with these flags beside the usual ones; the token goes by stdin."""
         arguments = ["--url", self.peer.url, "--token", "-", "--name", "peer-worker", "--work-dir", str(self.work_dir)]
+        arguments += ["--commands", str(self.programs.catalog)]
         agent = self.bare(*arguments, *flags, env=env, stdin=token or self.peer.token)
         self.started.append(agent)
         return agent

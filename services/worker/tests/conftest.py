@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import programs
 from agent_process import Starter
 from dispatcher_peer import DispatcherPeer, run_dispatcher_peer
 
@@ -25,7 +26,7 @@ def peer() -> Generator[DispatcherPeer]:
 @pytest.fixture
 def start(peer: DispatcherPeer, tmp_path: Path) -> Generator[Starter]:
     """Starts agents."""
-    starter = Starter(peer, tmp_path / "work")
+    starter = Starter(peer, tmp_path / "work", programs.write(tmp_path / "programs"))
     yield starter
     starter.close()
     for agent in starter.started:

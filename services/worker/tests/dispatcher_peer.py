@@ -351,14 +351,21 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Tests read `calls` instead."""
 
+    def handle(self) -> None:
+        """Hanging up is what these tests are about, and no error of the server's."""
+        with suppress(ConnectionError):
+            super().handle()
+
     def send(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(OSError):  # whoever asked may be gone
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
 
     def hang_up(self) -> None:
         self.close_connection = True
@@ -386,7 +393,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Dispatcher(_Handler):
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the worker was killed in the middle of a request
+            self.hang_up()
+            return
         fault = self.peer.take_fault(self.path)
         if self.misbehave(fault):
             return
@@ -405,10 +416,7 @@ class _Dispatcher(_Handler):
         if self.peer.away or (fault and fault.kind == "drop"):
             self.hang_up()
             return
-        with suppress(OSError):
-            self.send(
-                status, b"" if answer is None else json.dumps(answer).encode(), {"Content-Type": "application/json"}
-            )
+        self.send(status, b"" if answer is None else json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
 
 class _Storage(_Handler):

@@ -8,23 +8,25 @@ from agent_process import Starter, picture
 from dispatcher_peer import DispatcherPeer
 from shared.testing.waiting import eventually_sync
 
-SLOW = {"operation": "upscale", "scale": 7}
+HOLD = {"command": "hold"}
 
 
 def test_sigterm_lets_what_is_nearly_done_end_and_hands_back_the_rest(peer: DispatcherPeer, start: Starter) -> None:
-    running = peer.add({"operation": "upscale", "scale": 5}, data=picture(900, 900))
+    running = peer.add(HOLD, runner="command", data=b"text", name="note.txt")
     waiting = peer.add({"operation": "grayscale"}, data=picture())
     agent = start("--grace", "60")
     eventually_sync(lambda: running.history and waiting.history and running.progress, within=30)
     agent.terminate()
-    assert agent.wait(90) == 0
+    eventually_sync(lambda: waiting.releases, within=30)
+    start.programs.open_gate()
+    assert agent.wait() == 0
     assert running.status == "done"
     assert (waiting.status, waiting.releases) == ("queued", 1)
     assert peer.drained == {"peer-worker"}
 
 
 def test_after_the_grace_time_the_run_is_stopped_and_handed_back(peer: DispatcherPeer, start: Starter) -> None:
-    running = peer.add(SLOW, data=picture(1500, 1500))
+    running = peer.add(HOLD, runner="command", data=b"text", name="note.txt")
     agent = start("--grace", "0")
     eventually_sync(lambda: running.progress, within=30)
     agent.terminate()
@@ -33,7 +35,7 @@ def test_after_the_grace_time_the_run_is_stopped_and_handed_back(peer: Dispatche
 
 
 def test_a_second_signal_hands_back_at_once(peer: DispatcherPeer, start: Starter) -> None:
-    running = peer.add(SLOW, data=picture(1500, 1500))
+    running = peer.add(HOLD, runner="command", data=b"text", name="note.txt")
     agent = start("--grace", "600")
     eventually_sync(lambda: running.progress, within=30)
     agent.terminate()
@@ -77,10 +79,12 @@ def test_a_result_that_cannot_be_handed_in_is_kept_for_the_next_start(peer: Disp
 
 
 def test_drained_by_the_dispatcher_it_finishes_what_it_has_and_ends(peer: DispatcherPeer, start: Starter) -> None:
-    running = peer.add({"operation": "upscale", "scale": 5}, data=picture(800, 800))
+    running = peer.add(HOLD, runner="command", data=b"text", name="note.txt")
     agent = start()
     eventually_sync(lambda: running.progress, within=30)
     peer.drain = True
+    eventually_sync(lambda: "asks this worker to drain" in agent.output, within=30)
+    start.programs.open_gate()
     assert agent.wait() == 0
     assert (running.status, running.releases) == ("done", 0)
 
@@ -93,7 +97,7 @@ def test_a_refused_token_ends_it_with_a_code_of_its_own(peer: DispatcherPeer, st
 
 
 def test_a_token_that_is_revoked_while_it_works_ends_it(peer: DispatcherPeer, start: Starter) -> None:
-    running = peer.add(SLOW, data=picture(1500, 1500))
+    running = peer.add(HOLD, runner="command", data=b"text", name="note.txt")
     agent = start()
     eventually_sync(lambda: running.progress, within=30)
     peer.token = "wk_abcdefghijkl_another-secret-by-now"

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger("worker")
 # For the last words: a control plane that is away does not keep a machine from ending.
-_LAST_CALL_S = 5.0
+_LAST_CALL_S = 10.0
 # A run's progress changes what is wanted, and nothing tells of it.
 _LOOK_AGAIN_S = 2.0
 
@@ -174,7 +174,8 @@ class Agent:
                     await self._line.changed.wait()
 
     async def _emptied(self) -> None:
-        while len(self._line.held):
+        """Nothing goes on any more; what was stopped and could not be handed back yet does not count."""
+        while any(work.gone != "stopped" for work in self._line.held.works()):
             self._line.changed.clear()
             await self._line.changed.wait()
 

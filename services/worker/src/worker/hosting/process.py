@@ -79,11 +79,11 @@ class RunnerProcess:
             self._tail.feed(data)
 
     async def _read_to_end(self) -> None:
-        if self._reading is not None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
             # What a run started and left behind may hold the pipe open.
-            await asyncio.wait({self._reading}, timeout=2)
-            self._reading.cancel()
-            self._reading = None
+            await asyncio.wait({reading}, timeout=2)
+            reading.cancel()
 
     async def _send(self, process: asyncio.subprocess.Process, message: ToChild) -> None:
         assert process.stdin is not None

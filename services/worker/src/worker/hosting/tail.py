@@ -6,7 +6,7 @@ import re
 from collections import deque
 
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
-_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\t\x20-\x7e\xa0-\uffff]")
+_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Tail:
@@ -42,4 +42,5 @@ class Tail:
     def _clean(self, line: bytes) -> str:
         text = line[-4 * self._width :].decode("utf-8", "replace")
         shown = [part for part in _LINE_BREAK.split(text) if part.strip()]
-        return _CONTROLS.sub("", shown[-1]).rstrip()[: self._width] if shown else ""
+        plain = _COLOUR.sub("", shown[-1]) if shown else ""
+        return "".join(one for one in plain if one.isprintable() or one == "\t").rstrip()[: self._width]

@@ -50,7 +50,11 @@ class CommandRunner:
         paths = {"input": str(request.input or os.devnull), "output": str(output)}
         line = command.line(params.arguments, paths)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix="scratch-") as scratch:
-            _run(params.command, command, line, Path(scratch), request.max_output_bytes, progress)
+            limit = min(command.max_output_bytes, request.max_output_bytes)
+            code = _run(command, line, Path(scratch), limit, progress)
+        # A program may take the signal for an error like any other.
+        full = code != 0 and output.is_file() and output.stat().st_size >= limit
+        _judge(params.command, -signal.SIGXFSZ if full else code)
         if not output.is_file() or output.is_symlink():
             raise RunFailed("no_output", f"The command {params.command!r} ended well, but wrote no result.")
         return RunResult(output, command.output_type, command.suffix, {"command": params.command})
@@ -63,10 +67,8 @@ class CommandRunner:
         return params, command
 
 
-def _run(
-    name: str, command: Command, line: list[str], scratch: Path, max_output_bytes: int, progress: Progress
-) -> None:
-    limits = {resource.RLIMIT_FSIZE: min(command.max_output_bytes, max_output_bytes), resource.RLIMIT_CORE: 0}
+def _run(command: Command, line: list[str], scratch: Path, max_output_bytes: int, progress: Progress) -> int:
+    limits = {resource.RLIMIT_FSIZE: max_output_bytes, resource.RLIMIT_CORE: 0}
     if command.memory_bytes is not None:
         limits[resource.RLIMIT_AS] = command.memory_bytes
     if command.max_processes is not None:
@@ -80,7 +82,7 @@ def _run(
     while process.poll() is None:
         progress(0)
         time.sleep(_POLL_S)
-    _judge(name, process.returncode)
+    return process.returncode
 
 
 def _judge(name: str, code: int) -> None:
