@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -218,7 +218,6 @@ class Studio:
     storage: FolderStore
     hub: StreamHub
     environment: dict[str, str]
-    _names: list[str] = field(default_factory=list)
 
     async def worker(
         self, name: str = "worker-1", capabilities: dict[str, Any] | None = None, **token: Any
@@ -270,29 +269,42 @@ def inference_environment(urls: RoleUrls, folder: Path) -> dict[str, str]:
 
 
 Opening = Callable[..., Any]
+Studios = Callable[[], AbstractAsyncContextManager[Opening]]
 
 
 @pytest.fixture
-async def open_studio(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[Opening]:
+def studios(database_urls: RoleUrls, tmp_path: Path) -> Studios:
+    """What opens dispatchers in whichever event loop a test runs."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncGenerator[Opening]:
+        async with AsyncExitStack() as stack:
+            owner = await asyncpg.connect(database_urls.superuser)
+            stack.push_async_callback(owner.close)
+            database = Database(database_urls.inference, max_size=4)
+            stack.push_async_callback(database.close)
+            gateway = Gateway(owner, database)
+
+            async def opened(wrap: Callable[[FolderStore], Any] = lambda store: store, **variables: str) -> Studio:
+                environment = inference_environment(database_urls, tmp_path) | variables
+                storage = open_folder(StorageSettings.from_env(environment))
+                hub = StreamHub()
+                app = build_app(environment, Engines(hub=hub, storage=wrap(storage)))
+                await stack.enter_async_context(app.router.lifespan_context(app))
+                http = await stack.enter_async_context(
+                    httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, timeout=30)
+                )
+                return Studio(app, http, gateway, storage, hub, environment)
+
+            yield opened
+
+    return opening
+
+
+@pytest.fixture
+async def open_studio(studios: Studios) -> AsyncGenerator[Opening]:
     """Opens dispatchers beside one another on one database: `await open_studio(wrap=…, **variables)`."""
-    async with AsyncExitStack() as stack:
-        owner = await asyncpg.connect(database_urls.superuser)
-        stack.push_async_callback(owner.close)
-        database = Database(database_urls.inference, max_size=4)
-        stack.push_async_callback(database.close)
-        gateway = Gateway(owner, database)
-
-        async def opened(wrap: Callable[[FolderStore], Any] = lambda store: store, **variables: str) -> Studio:
-            environment = inference_environment(database_urls, tmp_path) | variables
-            storage = open_folder(StorageSettings.from_env(environment))
-            hub = StreamHub()
-            app = build_app(environment, Engines(hub=hub, storage=wrap(storage)))
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            http = await stack.enter_async_context(
-                httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, timeout=30)
-            )
-            return Studio(app, http, gateway, storage, hub, environment)
-
+    async with studios() as opened:
         yield opened
 
 
