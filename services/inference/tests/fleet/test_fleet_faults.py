@@ -11,7 +11,6 @@ import pytest
 from inference.fleet.provider import HostProvider, ListedHost, Needs, Offer, Order
 from inference.fleet.reconcile import Fleet
 from shared.testing.vast_peer import Fault, VastPeer
-from shared.testing.waiting import eventually
 
 
 class Killed(BaseException):
@@ -260,15 +259,43 @@ async def test_two_fleets_at_once_rent_no_more_than_one(fleet_with: Any, peer: V
     await agree(books, peer)
 
 
-async def test_a_look_that_takes_too_long_ends_and_the_next_goes_on(fleet: Fleet, peer: VastPeer, books: Any) -> None:
+class NeverAnswering(DyingAt):
+    """A provider whose answer to one kind of call does not come."""
+
+    def __init__(self, inner: HostProvider, call: str) -> None:
+        super().__init__(inner, call, before=False)
+        self.asked = asyncio.Event()
+
+    async def _dying(self, call: str, doing: Any) -> Any:
+        answer = await doing
+        if call == self._call:
+            self.asked.set()
+            await asyncio.Event().wait()
+        return answer
+
+
+async def test_a_look_that_is_broken_off_is_gone_on_with(fleet_with: Any, peer: VastPeer, books: Any) -> None:
     peer.offer(0.3)
     await books.queue(5)
-    peer.faults = [Fault("create", slow_s=1)]
-    look = await fleet.look(at_most_s=0.5)
-    assert "not over" in look.troubles[-1]
-    await eventually(lambda: peer.hosts)
-    await fleet.look()
+    slow: list[NeverAnswering] = []
+
+    def never(vast: HostProvider) -> HostProvider:
+        slow.append(NeverAnswering(vast, "create"))
+        return slow[0]
+
+    look = asyncio.create_task(fleet_with(never).look())
+    await asyncio.wait_for(slow[0].asked.wait(), 30)
+    look.cancel()
+    await asyncio.wait([look])
+    assert len(peer.hosts) == 1
+    assert (await books.host())["provider_id"] is None
+    await fleet_with().look()
     await agree(books, peer)
+
+
+async def test_a_look_ends_in_time_and_says_so(fleet_with: Any, peer: VastPeer, books: Any) -> None:
+    look = await fleet_with(lambda vast: NeverAnswering(vast, "list")).look(at_most_s=0.1)
+    assert "not over within 0.1 s" in look.troubles[-1]
 
 
 async def test_a_fleet_that_is_off_ends_what_it_rented(fleet_with: Any, peer: VastPeer, books: Any) -> None:

@@ -65,6 +65,40 @@ async def test_a_submitted_job_does_not_wait_for_the_sweep(
     assert len(peer.calls) == calls, "looked at a moment ago"
 
 
+async def test_the_token_of_a_host_is_all_that_its_worker_needs(
+    service: httpx.AsyncClient, peer: VastPeer, books: Any
+) -> None:
+    peer.offer(0.3)
+    await books.queue(3)
+    await call(service, "/internal/sweep")
+    env = dict(next(iter(peer.hosts.values()))["extra_env"])
+    worker = {"worker_id": env["MARU_WORKER_NAME"]}
+    bearer = {"authorization": f"Bearer {env['MARU_WORKER_TOKEN']}"}
+
+    async def ask(path: str, **more: Any) -> httpx.Response:
+        return await service.post(f"/api/v1/worker/{path}", headers=bearer, json=worker | more)
+
+    able = {"runners": ["diffusers"], "gpu_memory_gib": 23.6}
+    assert (await ask("register", capabilities=able)).status_code == 200
+    [task] = (await ask("next-task")).json()["tasks"]
+    await call(service, "/internal/sweep")
+    assert (await books.host())["status"] == "running"
+
+    await books.later(86_000)
+    await call(service, "/internal/sweep")
+    assert (await books.host())["status"] == "stopping"
+    assert (await ask("register", capabilities=able)).status_code == 200
+    await call(service, "/internal/sweep")
+    drained = await ask("next-task")
+    assert drained.status_code == 204 or (drained.json()["tasks"], drained.json()["drain"]) == ([], True)
+    done = {"task_id": task["task_id"], "attempt": task["attempt"], "status": "done"}
+    assert (await service.post("/api/v1/worker/report", headers=bearer, json=done)).status_code == 200
+    await books.later(60)
+    await call(service, "/internal/sweep")
+    assert peer.hosts == {}
+    assert (await ask("next-task")).json()["code"] == "worker_token_revoked"
+
+
 async def test_only_our_own_callbacks_are_heard(service: httpx.AsyncClient, peer: VastPeer) -> None:
     assert (await service.post("/internal/push/job.submitted")).status_code == 401
     assert peer.calls == []

@@ -75,7 +75,6 @@ class VastHosts:
     async def search_offers(self, needs: Needs, *, max_price_micros: int, disk_gib: int, life_s: float) -> list[Offer]:
         """Verified, rentable machines with one GPU, the cheapest first."""
         query: dict[str, Any] = {
-            "type": "ondemand",
             "verified": {"eq": True},
             "rentable": {"eq": True},
             "num_gpus": {"eq": 1},
