@@ -1,6 +1,7 @@
 """The app as its own process against the contract peer, with a line between browser and app that can be cut."""
 
 import asyncio
+import io
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from PIL import Image
 from shared.testing.browser import Visit, Visitor, browser, visit_at
 from shared.testing.waiting import eventually_sync
 
@@ -136,6 +138,41 @@ class Somebody:
         eventually_sync(lambda: self.http.get(path).json()["status"] == "ready", within=15)
         return entry
 
+    @staticmethod
+    def picture(color: tuple[int, int, int] = (43, 130, 107)) -> bytes:
+        """A small PNG of one colour."""
+        data = io.BytesIO()
+        Image.new("RGB", (64, 48), color).save(data, "PNG")
+        return data.getvalue()
+
+    def photo(self, name: str = "마당.png", color: tuple[int, int, int] = (43, 130, 107)) -> str:
+        """A stored picture of one colour; its id."""
+        data = self.picture(color)
+        wanted = {"filename": name, "content_type": "image/png", "size": len(data)}
+        ticket = self.http.post("/api/v1/uploads", json=wanted).raise_for_status().json()
+        httpx.put(ticket["url"], content=data, headers=ticket["headers"]).raise_for_status()
+        self.http.post(f"/api/v1/uploads/{ticket['id']}/complete").raise_for_status()
+        return str(ticket["id"])
+
+    def photos(self, count: int, name: str = "여름") -> list[str]:
+        """Many stored pictures of one look, put there without sending each; their ids."""
+        made = self.http.post("/control/photos", json={"count": count, "name": name}).raise_for_status()
+        ids: list[str] = made.json()["ids"]
+        return ids
+
+    def job(self, inputs: list[str], name: str = "흑백으로", **fields: Any) -> str:
+        """A submitted job that makes these grey; its id."""
+        wanted = {"name": name, "kind": "inference", "runner": "image", "params": {"operation": "grayscale"}, **fields}
+        job = self.http.post("/api/v1/jobs", json=wanted).raise_for_status().json()["id"]
+        self.http.post(f"/api/v1/jobs/{job}/enqueue", json={"input_paths": inputs}).raise_for_status()
+        return str(job)
+
+    def job_ends(self, job: str, status: str = "done") -> dict[str, Any]:
+        """The job once it has ended like this."""
+        eventually_sync(lambda: self.http.get(f"/api/v1/jobs/{job}").json()["status"] == status, within=30)
+        row: dict[str, Any] = self.http.get(f"/api/v1/jobs/{job}").json()
+        return row
+
 
 @dataclass
 class Stack:
@@ -166,6 +203,7 @@ class Stack:
 _KNOBS = {
     "token_delay": 0.02, "first_delay": 0.1, "step_delay": 0.05, "answer_words": 40, "cut_after": 0,
     "fail_entries": False, "fail_uploads": False, "down": False, "write_delay": 0.0, "slow_reads": 0.0,
+    "workers": 1, "task_delay": 0.05, "fail_tasks": 0,
 }  # fmt: skip
 
 

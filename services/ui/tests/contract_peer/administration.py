@@ -59,13 +59,26 @@ async def queues(admin: Admin) -> Row:
 
 @router.get("/dead-letters")
 async def letters(admin: Admin) -> Row:
-    return {"dead_letters": list(WORLD.letters.values()), "next_page_token": None}
+    failed = [task for task in WORLD.work.values() if task["status"] == "failed"]
+    return {"dead_letters": [_letter(task) for task in failed], "next_page_token": None}
 
 
-@router.post("/dead-letters/{letter}/retry")
+def _letter(task: Row) -> Row:
+    return {
+        "id": f"task-{task['id']}", "kind": "task", "name": "image", "destination": "worker", "can_retry": True,
+        "attempts": task["attempt"], "error": task["error"]["code"], "created_at": task["finished_at"],
+        "job_id": task["job_id"], "space_id": task["space_id"],
+    }  # fmt: skip
+
+
+@router.post("/dead-letters/{letter}/retry", status_code=204)
 async def resend(letter: str, admin: Admin) -> Response:
-    if WORLD.letters.pop(letter, None) is None:
-        raise Refused(404, "dead_letter_not_found", "There is no such message.")
+    from studio import _again
+
+    task = WORLD.work.get(letter.removeprefix("task-"))
+    if task is None or task["status"] != "failed":
+        raise Refused(404, "dead_letter_not_found", "It may have been tried again.")
+    _again(WORLD.jobs[task["job_id"]], [task])
     return Response(status_code=204)
 
 

@@ -62,7 +62,8 @@ async def watch(request: Request, call_next: Callable[[Request], Awaitable[Respo
             return _problem(503, "unavailable", "Down on purpose.")
         await asyncio.sleep(WORLD.knobs.slow_reads if request.method == "GET" else 0)
     response = await call_next(request)
-    WORLD.calls.append({"method": request.method, "path": path, "status": response.status_code, "at": time.time()})
+    call = {"method": request.method, "path": path, "query": request.url.query, "status": response.status_code}
+    WORLD.calls.append(call | {"at": time.time()})
     return response
 
 

@@ -84,7 +84,6 @@ class World:
         self.jobs: dict[str, Row] = {}
         self.work: dict[str, Row] = {}
         self.worker_tokens: dict[str, Row] = {}
-        self.letters: dict[str, Row] = {}
         self.calls: list[Row] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.knobs = Knobs()

@@ -12,10 +12,17 @@ def matters_for(field: str, *values: str) -> dict[str, JsonValue]:
     return {"x-matters-for": {field: list(values)}}
 
 
+def needs_one_of(names: list[JsonValue], field: str, *values: str) -> dict[str, JsonValue]:
+    """For forms: with one of these values of a setting, at least one of the others is needed. `x-needs-one-of` in the schema."""
+    return {"x-needs-one-of": [{"names": names, "when": {field: list(values)}}]}
+
+
 class ImageParams(BaseModel):
     """`image`: classical image processing, on any machine."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=needs_one_of(["width", "height"], "operation", "resize")
+    )
 
     operation: Literal["upscale", "restore", "grayscale", "resize", "pad"] = "upscale"
     scale: float = Field(

@@ -70,15 +70,16 @@ class Queue(BaseModel):
 
 
 class DeadLetter(BaseModel):
-    """A message that was given up after its last attempt, and why."""
+    """A task or a message that was given up, and why; `kind` is task, message or parked."""
 
-    id: UUID
+    id: str
     kind: str
     name: str
     destination: str
     attempts: int
     error: str | None = None
     created_at: datetime
+    can_retry: bool = True
 
 
 class TokenVersion(BaseModel):

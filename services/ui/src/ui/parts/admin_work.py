@@ -76,8 +76,13 @@ def _letter(one: DeadLetter) -> Row:
     cause = Cell(shortened(one.error or "", 240))
     return Row(
         str(one.id),
-        (Cell(one.name, one.destination), cause, Cell(count(one.attempts)), Cell(when.moment_name(one.created_at))),
-        ("again",),
+        (
+            Cell(one.name, f"{t(f'letter.{one.kind}')} · {one.destination}"),
+            cause,
+            Cell(count(one.attempts)),
+            Cell(when.moment_name(one.created_at)),
+        ),
+        ("again",) if one.can_retry else (),
     )
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.core.i18n import maybe, t
 from ui.core.studio import Runner
-from ui.parts.studio_schema import Field, fields
+from ui.parts.studio_schema import Field, fields, lacking
 
 _MOST_SEGMENTS = 6
 # Browsers count exactly up to here; the framework refuses more.
@@ -34,7 +34,9 @@ def settings_form(runner: Runner, given: Mapping[str, Any]) -> Settings:
     chosen: dict[str, Any] = {}
     settings = Settings()
     late: list[Field] = []
-    for one in fields(runner.params_schema or {}):
+    schema = runner.params_schema or {}
+    asked = fields(schema)
+    for one in asked:
         if one.kind == "mapping" or (one.optional and not one.matters_for):
             late.append(one)
             continue
@@ -45,6 +47,9 @@ def settings_form(runner: Runner, given: Mapping[str, Any]) -> Settings:
         with st.expander(t("studio.more_settings"), icon=":material/tune:", key=f"more-{runner.name}"):
             for one in late:
                 _take(runner.name, one, _ask(runner.name, one, given), settings)
+    titles = {one.name: label(runner.name, one) for one in asked}
+    for names in lacking(schema, settings.params):
+        settings.missing.append(t("studio.one_of", names=", ".join(titles[name] for name in names)))
     return settings
 
 

@@ -59,21 +59,21 @@ def _new_files() -> Files:
 
 def _filters(space_id: str, key: str) -> FileFilter:
     with st.container(horizontal=True, key=f"{key}-filters", vertical_alignment="bottom"):
-        name = st.text_input(t("studio.by_name"), key=f"{key}-name", max_chars=200, width=260)
-        empty: Any = ()
-        days = st.date_input(t("studio.by_day"), value=empty, key=f"{key}-days", format="YYYY/MM/DD", width=260)
-    since, until = _bounds(days)
+        name = st.text_input(t("studio.by_name"), key=f"{key}-name", max_chars=200, width=240)
+        first = _day("since", key)
+        last = _day("until", key)
+    since = when.day_bounds(first, first)[0] if first else ""
+    until = when.day_bounds(last, last)[1] if last else ""
     return FileFilter(space_id, (name or "").strip(), since, until)
 
 
-def _bounds(days: Any) -> tuple[str, str]:
-    """Whole days of the person's own time zone; one day alone is not a period yet."""
-    chosen = [day for day in days if isinstance(day, date)] if isinstance(days, tuple) else []
-    return when.day_bounds(chosen[0], chosen[-1]) if len(chosen) == 2 else ("", "")
+def _day(name: str, key: str) -> date | None:
+    """A whole day of the person's own time zone."""
+    return st.date_input(t(f"studio.{name}"), value=None, key=f"{key}-{name}", format="YYYY/MM/DD", width=190)
 
 
 def _is_narrowed(narrowed: FileFilter) -> bool:
-    return bool(narrowed.name or narrowed.since)
+    return bool(narrowed.name or narrowed.since or narrowed.until)
 
 
 def _pages(key: str, narrowed: FileFilter) -> list[str]:

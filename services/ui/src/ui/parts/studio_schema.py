@@ -40,13 +40,23 @@ class Field:
 
     def matters(self, chosen: Mapping[str, Any]) -> bool:
         """Whether it has an effect beside what is chosen so far."""
-        return all(chosen.get(name) in values for name, values in (self.matters_for or {}).items())
+        return _holds(self.matters_for or {}, chosen)
 
 
 def fields(schema: Mapping[str, Any]) -> list[Field]:
     """In the schema's order, which puts what decides before what depends on it."""
     required = set(schema.get("required", ()))
     return [_field(name, rule, required=name in required) for name, rule in schema.get("properties", {}).items()]
+
+
+def lacking(schema: Mapping[str, Any], params: Mapping[str, Any]) -> list[list[str]]:
+    """Settings of which the choices need at least one, and none is given."""
+    needs = [need for need in schema.get("x-needs-one-of", ()) if _holds(need["when"], params)]
+    return [need["names"] for need in needs if not any(params.get(name) is not None for name in need["names"])]
+
+
+def _holds(conditions: Mapping[str, list[str]], chosen: Mapping[str, Any]) -> bool:
+    return all(chosen.get(name) in values for name, values in conditions.items())
 
 
 def _field(name: str, rule: Mapping[str, Any], *, required: bool) -> Field:

@@ -4,7 +4,6 @@ from typing import Any
 
 from shared.contracts.studio import Task, TaskFailure
 
-from ui.core.i18n import t
 from ui.core.trouble import explain_code
 from ui.parts.cards import media_address
 
@@ -34,6 +33,6 @@ def task_data(task: Task) -> dict[str, Any]:
 
 
 def _error(error: TaskFailure) -> dict[str, Any]:
-    """Our own sentence where the code has one, else what the runner said."""
-    text = explain_code(error.code, "") or error.detail or t("problem.task_failed")
-    return {"text": text, "lines": error.lines[-_MOST_LINES:]}
+    """A sentence in the page's language, and what the runner said in its own words."""
+    text = explain_code(error.code, "problem.task_failed")
+    return {"text": text, "detail": error.detail, "lines": error.lines[-_MOST_LINES:]}

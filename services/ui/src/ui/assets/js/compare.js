@@ -30,6 +30,7 @@ function trouble(task, words) {
   if (!task.error) return null;
   return el("div", { class: "maru-trouble" },
     el("p", {}, icon("error"), el("span", {}, task.error.text)),
+    task.error.detail ? el("p", { class: "maru-trouble-detail" }, task.error.detail) : null,
     task.error.lines.length ? el("div", {}, el("p", { class: "maru-meta" }, words.lines), el("pre", { tabindex: "0" }, task.error.lines.join("\n"))) : null);
 }
 

@@ -12,12 +12,13 @@ const REFRESH_MS = 5000;
 const REMEMBERED_MS = 3000;
 const ACTIVE = ["queued", "running", "paused"];
 
-function tile(task, words) {
+// `before` is what the tile showed: it stays below until the result has come.
+function tile(task, words, before) {
   const face = task.status === "done" && task.after && task.drawable ? task.after : task.small;
   const image = face ? el("img", { src: face, alt: "", loading: "lazy", decoding: "async" }) : null;
   image?.addEventListener("error", () => image.remove());
   return [
-    el("span", { class: "maru-tile-face" }, icon("image"), image),
+    el("span", { class: "maru-tile-face" }, icon("image"), before, image),
     task.status === "processing"
       ? el("span", { class: "maru-tile-progress", style: `--maru-share:${Math.round((task.progress || 0) * 100)}%` }) : null,
     el("span", { class: "maru-tile-foot" }, state(task.status, words), el("span", { class: "maru-tile-name" }, task.name || String(task.seq + 1))),
@@ -88,7 +89,12 @@ class Board {
     if (this.timer && this.due <= due) return;
     clearTimeout(this.timer);
     this.due = due;
-    this.timer = setTimeout(() => { this.timer = null; if (document.hidden) this.refreshLater(REFRESH_MS); else this.refreshNow(); }, after);
+    this.timer = setTimeout(() => {
+      if (!document.hidden) this.refreshNow();
+      this.timer = null;
+      // News that is no news does not come here again, so looking goes on by itself.
+      if (this.parent.isConnected) this.refreshLater(REFRESH_MS);
+    }, after);
   }
 
   build() {
@@ -162,7 +168,8 @@ class Board {
       const button = node.firstElementChild;
       button.dataset.status = task.status;
       button.setAttribute("aria-label", `${task.name || task.seq + 1}: ${words[task.status]}`);
-      button.replaceChildren(...tile(task, words).filter(Boolean));
+      const before = task.status === "done" ? button.querySelector(".maru-tile-face img:last-child") : null;
+      button.replaceChildren(...tile(task, words, before).filter(Boolean));
     });
     this.none.textContent = this.tasks.length ? "" : words.nothing;
   }

@@ -35,10 +35,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (held) parentElement.querySelector(`[href="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
   }
   if (!data.every) return;
+  // News that is no news does not come here again, so looking goes on by itself.
   const look = () => {
     if (!parentElement.isConnected) return;
-    if (document.hidden) parentElement.maruTimer = setTimeout(look, data.every);
-    else setTriggerValue("refresh", Date.now());
+    parentElement.maruTimer = setTimeout(look, data.every);
+    if (!document.hidden) setTriggerValue("refresh", Date.now());
   };
   parentElement.maruTimer = setTimeout(look, data.every);
 }
