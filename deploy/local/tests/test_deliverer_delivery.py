@@ -63,6 +63,21 @@ async def test_a_fact_arrives_in_pub_subs_envelope(
         await eventually(lambda: _is_empty(deliverer_database))
 
 
+async def test_a_subscription_receives_only_what_its_filter_lets_through(
+    producer: Database, delivering: Delivering, deliverer_database: Database
+) -> None:
+    """What no subscription wants costs no delivery."""
+    finished = subscription("task.finished", "ingest", only={"status": "done", "file_results": True})
+    async with receiving() as receiver, delivering(receiver, finished) as deliverer:
+        for number, fact in enumerate(({"status": "failed", "file_results": True}, {"status": "done", "file_results": False}, {"status": "done"},
+                                       {"status": "done", "file_results": True, "attempt": 2})):  # fmt: skip
+            await emit(producer, "task.finished", f"k{number}", **fact)
+        deliverer.wake()
+        await eventually(lambda: receiver.calls)
+        await eventually(lambda: _is_empty(deliverer_database))
+        assert [call.body["attempt"] for call in receiver.calls] == [2]
+
+
 async def _is_empty(database: Database) -> bool:
     return await left(database) == EMPTY
 

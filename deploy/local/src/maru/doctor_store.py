@@ -51,6 +51,21 @@ async def failures(connection: Connection) -> list[tuple[str, int]]:
     return [(row["code"] or "unknown", row["number"]) for row in rows]
 
 
+async def workers(connection: Connection) -> dict[str, Any]:
+    """How many workers were heard of lately (`online`, of these `busy`), and how many tasks `wait`."""
+    row = await connection.fetchrow(
+        """
+        WITH heard AS (
+          SELECT w.id FROM maru.workers w JOIN maru.worker_tokens t ON t.id = w.token_id
+          WHERE w.stopped_at IS NULL AND t.revoked_at IS NULL AND w.seen_at > now() - interval '90 seconds')
+        SELECT (SELECT count(*) FROM heard) AS online,
+          (SELECT count(DISTINCT worker_id) FROM maru.tasks WHERE status = 'processing' AND worker_id IN (SELECT id FROM heard)) AS busy,
+          (SELECT count(*) FROM maru.tasks WHERE status = 'queued') AS waiting
+        """
+    )
+    return dict(row) if row else {}
+
+
 async def oldest_waiting_s(connection: Connection) -> int:
     """For how long the oldest message that is due has been waiting."""
     seconds: int = await connection.fetchval(

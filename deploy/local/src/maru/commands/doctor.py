@@ -161,6 +161,7 @@ async def _database(home: Home, env: Mapping[str, str], *, is_up: bool) -> list[
                     advice = "Start Maru with `make run`; that makes them."
                     return [*findings, Finding("warning", "schema", "the tables of Maru are not there yet", advice)]
                 findings += _entries(await doctor_store.entries(connection), await doctor_store.failures(connection))
+                findings.append(_workers(await doctor_store.workers(connection), is_up))
                 waiting_s = await doctor_store.oldest_waiting_s(connection)
                 findings += _messages(
                     await backlog(connection),
@@ -218,6 +219,14 @@ def _entries(counts: Mapping[str, int], causes: list[tuple[str, int]]) -> Iterab
             f"{number} × {code}",
             "Open the entry in the journal: it says why, and has a button that tries again.",
         )
+
+
+def _workers(counts: Mapping[str, int], is_up: bool) -> Finding:
+    found = f"{counts['online']} online, {counts['busy']} at work; {counts['waiting']} tasks wait"
+    if is_up and counts["waiting"] and not counts["online"]:
+        advice = "Start one: `maru up --workers 1`, or `maru worker run` on another machine; logs/worker-1.log says why one ended."
+        return Finding("warning", "workers", found, advice)
+    return Finding("ok", "workers", found)
 
 
 def _messages(counts: Mapping[str, int], waiting_s: int, causes: list[str], is_up: bool) -> Iterable[Finding]:
