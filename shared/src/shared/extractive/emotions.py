@@ -10,26 +10,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
 
+from shared.contracts import memory
 from shared.extractive.lexicon import groups
 from shared.text.tokenise import stem
 
-EMOTIONS = (
-    "joy",
-    "gratitude",
-    "love",
-    "pride",
-    "hope",
-    "calm",
-    "surprise",
-    "sadness",
-    "worry",
-    "anger",
-    "fear",
-    "tiredness",
-    "loneliness",
-    "regret",
-)
+EMOTIONS: tuple[str, ...] = get_args(memory.Emotion)
 _OPPOSITE = {
     "joy": "sadness",
     "calm": "worry",
