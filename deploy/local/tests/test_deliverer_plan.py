@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
+import httpx
+from api.main import build_app
 from hypothesis import given
 from hypothesis import strategies as st
 from ingest.handlers import FACTS, commands
 from ingest.ports import Ports
 from maru.deliverer import ROUTES, Route
+from maru.home import Home
+from maru.runtime.environment import service_variables
+from maru.runtime.secrets import LocalSecrets
 
 
 def of(kind: str, service: str) -> set[str]:
@@ -22,6 +28,18 @@ def test_every_fact_ingest_listens_to_is_pushed_to_it() -> None:
 def test_every_queue_ingest_serves_is_called_and_no_other() -> None:
     # Commands are only built here, never run: their ports are not touched.
     assert of("task", "ingest") == set(commands(cast("Ports", _Untouched())))
+
+
+async def test_the_gateway_serves_what_it_is_called_for(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.prepare()
+    dsns = dict.fromkeys(("api", "ingest", "inference"), "postgresql://maru@/maru?host=/tmp/none")
+    app = build_app(service_variables({}, home, LocalSecrets.load(home.secrets), dsns))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://maru.test") as nobody:
+        # Who has no token of the deliverer is refused where there is something, and told so where there is not.
+        for path in [route.path for route in ROUTES if route.service == "api"]:
+            assert (await nobody.post(path, json={})).status_code == 401, path
+        assert (await nobody.post("/internal/tasks/none", json={})).status_code == 404
 
 
 class _Untouched:

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from inference.fleet.reconcile import Fleet
 from shared.studio.worker_tokens import parse
-from shared.testing.vast_peer import VastPeer
+from shared.testing.vast_peer import Fault, VastPeer
 
 
 async def rented(fleet: Fleet, peer: VastPeer, books: Any, price: float = 0.36, **more: Any) -> Any:
     peer.offer(price, **more)
     await books.queue(5)
-    look = await fleet.look()
-    assert look.troubles == []
+    assert (await fleet.look()).rented
     return (await books.hosts())[-1]
 
 
@@ -105,8 +104,6 @@ async def test_a_machine_that_failed_is_not_rented_again(fleet: Fleet, peer: Vas
 async def test_an_offer_that_is_gone_costs_nothing_and_the_next_is_taken(
     fleet: Fleet, peer: VastPeer, books: Any
 ) -> None:
-    from shared.testing.vast_peer import Fault
-
     peer.offer(0.2)
     second = peer.offer(0.3)
     await books.queue(5)
@@ -116,6 +113,33 @@ async def test_an_offer_that_is_gone_costs_nothing_and_the_next_is_taken(
     gone, taken = await books.hosts()
     assert (gone["status"], gone["reason"], gone["cost_micros"]) == ("stopped", "offer_gone", 0)
     assert taken["status"] == "starting"
+
+
+async def test_a_provider_that_refuses_is_not_asked_each_minute(fleet: Fleet, peer: VastPeer, books: Any) -> None:
+    for _ in range(4):
+        peer.offer(0.3)
+    await books.queue(5)
+    peer.faults = [Fault("create", status=402, text='{"msg": "add credit"}')]
+    assert "add credit" in (await fleet.look()).troubles[0]
+    assert "not asked again yet" in (await fleet.look()).troubles[0]
+    assert len([call for call in peer.calls if call.startswith("PUT")]) == 1
+    await books.later(601)
+    await fleet.look()
+    assert len(peer.hosts) == 1
+
+
+async def test_after_a_week_only_what_cost_something_is_remembered(fleet: Fleet, peer: VastPeer, books: Any) -> None:
+    peer.offer(0.2)
+    peer.faults = [Fault("create", status=410, text="{}")]
+    await rented(fleet, peer, books)
+    await books.done()
+    await books.later(3600)
+    await fleet.stop_all()
+    assert await books.connection.fetchval("SELECT count(*) FROM maru.worker_tokens") == 2
+    await books.later(7 * 86_400 + 60)
+    await fleet.look()
+    assert [host["reason"] for host in await books.hosts()] == ["asked"]
+    assert await books.connection.fetchval("SELECT count(*) FROM maru.worker_tokens") == 0
 
 
 async def test_no_more_hosts_than_allowed_and_none_beyond_the_budget(

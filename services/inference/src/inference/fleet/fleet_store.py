@@ -174,6 +174,25 @@ async def failed_machines(connection: Connection) -> set[str]:
     return {row["machine_id"] for row in rows}
 
 
+async def refused_lately(connection: Connection) -> bool:
+    """Whether the provider would not rent to us a moment ago, for a reason that is not the offer: no credit, an image it does not take."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM gpu_hosts WHERE reason = 'refused' AND stopped_at > now() - interval '10 minutes')"
+        )
+    )
+
+
+async def forget_old(connection: Connection) -> None:
+    """After a week: the tokens of hosts that have ended, with their workers, and hosts that were never had. What cost something is kept."""
+    await connection.execute(
+        "DELETE FROM worker_tokens t USING gpu_hosts h WHERE h.token_id = t.id AND h.stopped_at < now() - interval '7 days'"
+    )
+    await connection.execute(
+        "DELETE FROM gpu_hosts WHERE stopped_at < now() - interval '7 days' AND cost_micros = 0 AND provider_id IS NULL"
+    )
+
+
 async def spent(connection: Connection) -> tuple[int, int]:
     """Micro-dollars of this day and of this month (UTC), what runs included; a host on the border counts for each side by its time there."""
     [row] = await connection.fetch(

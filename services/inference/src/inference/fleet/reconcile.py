@@ -152,6 +152,7 @@ class Fleet:
     async def _compare(self, ours: tuple[Host, ...], listed: list[ListedHost], look: Look) -> tuple[Host, ...]:
         found = compare(ours, listed)
         async with self._database.service_tx() as connection:
+            await store.forget_old(connection)
             await store.keep_draining(connection)
             for host in found.hosts:
                 if host.provider_id is not None:
@@ -208,6 +209,11 @@ class Fleet:
     async def _rent_all(self, planned: Plan, look: Look) -> None:
         """One after the other, each for what the ones before have left. Where nothing is to be had, nothing is for another host like it."""
         left, in_vain = planned.rent_micros, set[Needs]()
+        async with self._database.service_tx() as connection:
+            refused = await store.refused_lately(connection)
+        if refused and planned.rents:
+            look.troubles.append("the provider refused to rent within ten minutes, so it is not asked again yet")
+            return
         for rent in planned.rents:
             if rent.needs in in_vain:
                 continue
