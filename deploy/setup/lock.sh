@@ -17,7 +17,9 @@ export_to() {
 for member in shared api ingest inference ui worker migrations local; do
   export_to "locks/$member.txt" --package "maru-$member" --no-dev
 done
-export_to locks/dev.txt --all-packages --all-extras --group dev
+# torch and its CUDA libraries are gigabytes: only machines with a GPU install them.
+export_to locks/worker-diffusers.txt --package maru-worker --extra diffusers --no-dev
+export_to locks/dev.txt --all-packages --all-extras --no-extra diffusers --group dev
 # The installer itself, for machines without it.
 echo uv | "$uv" pip compile --quiet --universal --generate-hashes --no-annotate --no-header --python-version 3.11 - -o locks/uv.txt
 # What the benchmarks measure us against, in an environment that no member sees.

@@ -1,11 +1,12 @@
 """This agent's version, as the dispatcher shows it."""
 
 import importlib.metadata
+import os
 
 
 def version() -> str:
-    """The installed distribution's; `source` where it runs from a checkout that was never installed."""
+    """The installed distribution's; in a container, where nothing is installed, what it was built as."""
     try:
         return importlib.metadata.version("maru-worker")
     except importlib.metadata.PackageNotFoundError:
-        return "source"
+        return os.environ.get("MARU_WORKER_VERSION", "source")
