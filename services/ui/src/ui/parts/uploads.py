@@ -25,6 +25,9 @@ _ACCEPT = {
 }
 _ICONS = {"photo": "add_photo_alternate", "audio": "mic", "document": "upload_file"}
 _WORDS = ("drop", "remove", "again", "ready", "checking", "broken", "list")
+_RECORD_WORDS = (
+    "start", "asking", "now", "stop", "listen", "use", "discard", "name", "refused", "missing", "unable",
+)  # fmt: skip
 _SLOT = "files-known"
 
 
@@ -75,6 +78,8 @@ def choose_files(kind: str) -> bool:
         "words": {word: t(f"files.{word}") for word in _WORDS}
         | {"choose": t(f"files.choose.{kind}"), "hint": t(f"files.hint.{kind}")},
     }
+    if kind == "audio":
+        data["record"] = {word: t(f"record.{word}") for word in _RECORD_WORDS}
     rows = file_picker(data, key=name, on_change=partial(_reported, kind))
     _forget_kept(rows, tray)
     # What the browser reports is done by now, unless that report ended early or this process began anew.

@@ -1,4 +1,5 @@
 import { el, icon, mount } from "./dom.js";
+import { drawRecorder, newRecording } from "./recorder.js";
 
 // The page asks the gateway for an address per file (data.plan); the bytes go from here straight to it.
 // What this component reports: files = [{ id, name, type, size, stage, upload }], stage one of picked, sending, sent, broken.
@@ -7,7 +8,7 @@ import { el, icon, mount } from "./dom.js";
 const trays = new Map();
 
 function trayOf(name) {
-  if (!trays.has(name)) trays.set(name, { files: new Map(), order: 0, data: {}, draw() {}, report() {} });
+  if (!trays.has(name)) trays.set(name, { files: new Map(), order: 0, data: {}, recording: newRecording(), draw() {}, report() {} });
   return trays.get(name);
 }
 
@@ -143,9 +144,10 @@ function drawZone(tray, parent) {
     ondragleave: () => zone.classList.remove("maru-drop-over"),
     ondrop: (event) => { event.preventDefault(); zone.classList.remove("maru-drop-over"); take(event.dataTransfer.files); },
   }, icon(data.icon), el("span", {}, el("strong", {}, data.words.choose), " ", data.words.drop), el("span", { class: "maru-meta" }, data.words.hint));
-  const slot = el("div", {});
-  mount(parent, el("div", { class: "maru-upload" }, input, zone, slot));
-  return slot;
+  tray.slot = el("div", {});
+  tray.microphone = data.record ? el("div", { class: "maru-record" }) : null;
+  mount(parent, el("div", { class: "maru-upload" }, input, zone, tray.microphone, tray.slot));
+  if (tray.microphone) drawRecorder(tray.recording, data.record, () => tray.microphone, (file) => take([file]));
 }
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -154,7 +156,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const moved = tray.place !== parentElement;
   if (moved) {
     tray.place = parentElement;
-    tray.slot = drawZone(tray, parentElement);
+    drawZone(tray, parentElement);
   }
   tray.draw = (item) => item ? drawShare(parentElement, item) : drawList(tray, tray.slot);
   // Uploads go on while the picker is not shown; a page that has none must not be told of them.
