@@ -4,9 +4,9 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from identity import Strict, User
 from pydantic import Field
@@ -60,8 +60,9 @@ async def begin(wanted: Begin, user: User, idempotency_key: Annotated[str, Heade
 
 
 @router.get("/api/v1/conversations", response_model=ConversationPage)
-async def listing(user: User, page_size: int = 20) -> Row:
-    rows = sorted((r for r in WORLD.conversations.values() if r["owner"] == user), key=lambda r: str(r["updated_at"]))
+async def listing(user: User, page_size: int = 20, q: str = "") -> Row:
+    found = (r for r in WORLD.conversations.values() if r["owner"] == user and _holds(r, q.lower()))
+    rows = sorted(found, key=lambda r: str(r["updated_at"]))
     return {"conversations": [_shown(row) for row in rows[::-1][:page_size]], "next_page_token": None}
 
 
@@ -69,6 +70,22 @@ async def listing(user: User, page_size: int = 20) -> Row:
 async def one(conversation: str, user: User) -> Row:
     row = _own(user, conversation)
     return _shown(row) | {"messages": [{k: v for k, v in m.items() if k != "stream"} for m in row["messages"]]}
+
+
+def _holds(row: Row, words: str) -> bool:
+    return any(words in text.lower() for text in (row["title"], *(m["content"] for m in row["messages"])))
+
+
+@router.get("/api/v1/conversations/{conversation}/export")
+async def export(
+    conversation: str, user: User, form: Annotated[Literal["markdown", "json"], Query(alias="format")] = "markdown"
+) -> Response:
+    row = _own(user, conversation)
+    lines = [f"# {row['title']}", *(f"**{m['role']}**: {m['content']}" for m in row["messages"])]
+    text = "\n\n".join(lines) if form == "markdown" else json.dumps(_shown(row), ensure_ascii=False)
+    kind, ending = ("text/markdown", "md") if form == "markdown" else ("application/json", "json")
+    headers = {"Content-Disposition": f'attachment; filename="conversation-{conversation}.{ending}"'}
+    return Response(text, media_type=kind, headers=headers)
 
 
 @router.patch("/api/v1/conversations/{conversation}", response_model=Conversation)

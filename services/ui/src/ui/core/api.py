@@ -70,6 +70,16 @@ class Api:
             return response.headers["location"]
         raise problem_of(response.status_code, response.content, response.headers)
 
+    def file(self, path: str, query: Query) -> httpx.Response:
+        """What the gateway gives to be saved, with its name and type."""
+        try:
+            response = pool().get(path, headers=self._headers(None) | {"Accept": "*/*"}, params=dict(query))
+        except httpx.HTTPError as error:
+            raise ApiProblem(0, "unreachable") from error
+        if response.is_success:
+            return response
+        raise problem_of(response.status_code, response.content, response.headers)
+
     def _headers(self, key: str | None) -> dict[str, str]:
         headers = {"Accept": "application/json"}
         if self.token is not None:

@@ -10,8 +10,10 @@ def is_running(message: Message) -> bool:
     return message.role == "assistant" and message.status == "streaming" and message.stream_id is not None
 
 
-def conversations(api: Api, *, size: int = 40) -> ConversationPage:
-    return ConversationPage.model_validate(api.call("GET", "/api/v1/conversations", query={"page_size": size}))
+def conversations(api: Api, *, wanted: str = "", size: int = 40) -> ConversationPage:
+    """The last used first; `wanted` are words of a title or of a message."""
+    query = {"page_size": size, "q": wanted}
+    return ConversationPage.model_validate(api.call("GET", "/api/v1/conversations", query=query))
 
 
 def conversation(api: Api, conversation_id: str) -> ConversationWithMessages:

@@ -1,4 +1,4 @@
-"""Conversations by date, and what can be done with the one that is open."""
+"""Conversations by date, finding one, and what can be done with the one that is open."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,22 +11,42 @@ from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import explain
 from ui.parts import nav
-from ui.parts.browser import cards
+from ui.parts.browser import announce, cards
 from ui.parts.words import plain
+
+_WANTED = "history-wanted"
 
 
 def history(current: str) -> None:
     """The list in the sidebar, newest first under four headings."""
     with st.container(key="history", gap="small"):
         nav.link("ask", t("ask.new"), icon="add")
+        wanted = str(st.session_state.get(_WANTED) or "").strip()
         try:
-            rows = talk.conversations(session.api()).conversations
+            rows = talk.conversations(session.api(), wanted=wanted).conversations
         except ApiProblem as problem:
             st.caption(explain(problem))
             return
+        if rows or wanted:
+            _search(wanted, len(rows))
         opened = cards(_sections(rows, current), key="history-list", look="history") if rows else None
     if opened:
         nav.go("ask", c=opened)
+
+
+def _search(wanted: str, found: int) -> None:
+    st.text_input(
+        t("ask.search"),
+        type="search",
+        placeholder=t("ask.search"),
+        label_visibility="collapsed",
+        max_chars=200,
+        key=_WANTED,
+    )
+    if wanted:
+        announce(t("ask.found", count=found), key="history")
+    if wanted and not found:
+        st.caption(t("ask.nothing_found"))
 
 
 def _sections(rows: list[Conversation], current: str) -> list[dict[str, Any]]:
@@ -62,6 +82,10 @@ def manage(conversation: Conversation) -> None:
             if st.form_submit_button(t("ask.rename")) and title and title.strip():
                 talk.rename(session.api(), str(conversation.id), title.strip())
                 st.rerun()
+        for form in ("markdown", "json"):
+            # A new tab, which the browser closes again when it sees that a file comes.
+            address = f"/export/{conversation.id}?format={form}"
+            st.link_button(t(f"ask.export.{form}"), address, icon=":material/download:", key=f"export-{form}")
         if st.button(t("ask.delete"), icon=":material/delete:", key=f"forget-{conversation.id}"):
             _confirm(conversation)
 
