@@ -16,6 +16,7 @@ from streamlit import config
 from ui.core.settings import ui_settings
 from ui.core.trouble import on_script_error
 from ui.edge.assets import assets_route, assets_version
+from ui.edge.export import export_route
 from ui.edge.live import live_route
 from ui.edge.media import media_route
 from ui.edge.middleware import IDENTITY_HEADER, Edge
@@ -45,7 +46,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any] | None]:
 app = st.App(
     Path(__file__).with_name("script.py"),
     lifespan=lifespan,
-    routes=[*session_routes(), media_route(), live_route(), assets_route()],
+    routes=[*session_routes(), media_route(), export_route(), live_route(), assets_route()],
     middleware=[Middleware(Edge, storage_origins=ui_settings().storage_origins, version=assets_version())],
     on_script_error=on_script_error,
 )
