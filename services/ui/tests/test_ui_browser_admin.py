@@ -15,9 +15,7 @@ def administrator(stack: Any) -> Any:
 
 
 def _make(page: Page, name: str) -> None:
-    form = page.locator(".st-key-make-token")
-    if not form.get_by_label("이름").is_visible():
-        form.locator("summary").click()
+    form = page.locator(".st-key-card-make-token")
     form.get_by_label("이름").fill(name)
     form.get_by_role("button", name="만들기", exact=True).click()
 

@@ -30,7 +30,8 @@ def tokens() -> None:
             confirm(f"{name}_token", partial(_rotate if name == "rotate" else _revoke, token_id))
     else:
         st.caption(t("admin.no_tokens"))
-    with st.expander(t("admin.make_token"), icon=":material/add:", key="make-token", expanded=not found):
+    with st.container(border=True, key="card-make-token", gap="small"):
+        st.markdown(f"## {t('admin.make_token')}", anchors=False)
         _form()
 
 
