@@ -2,7 +2,7 @@
 
 from shared.contracts.conversation import ConversationPage, ConversationWithMessages, Message
 
-from ui.core.api import Api
+from ui.core.api import Api, Query
 
 
 def is_running(message: Message) -> bool:
@@ -12,7 +12,7 @@ def is_running(message: Message) -> bool:
 
 def conversations(api: Api, *, wanted: str = "", size: int = 40) -> ConversationPage:
     """The last used first; `wanted` are words of a title or of a message."""
-    query = {"page_size": size, "q": wanted}
+    query: Query = {"page_size": size, "q": wanted}
     return ConversationPage.model_validate(api.call("GET", "/api/v1/conversations", query=query))
 
 
