@@ -21,6 +21,8 @@ BENCHES = (
     "repeat_question",
     "ui_rerun",
     "queue_throughput",
+    "claim_latency",
+    "memory_flat",
     "idle",
     "make_times",
 )

@@ -49,13 +49,10 @@ class Backlog:
             )
         return token
 
-    def counts(self, job_id: UUID) -> dict[str, int]:
-        """How many tasks of a job are in each state."""
+    def waiting(self) -> int:
+        """How many tasks nobody has begun."""
         with self._connected() as connection:
-            rows = connection.execute(
-                "SELECT status, count(*) FROM maru.tasks WHERE job_id = %s GROUP BY status", (job_id,)
-            )
-            return dict(rows.fetchall())
+            return int(_one(connection.execute("SELECT count(*) FROM maru.tasks WHERE status = 'queued'")))
 
     def tidy(self) -> None:
         """Let the planner know what is there, as autovacuum would have in a minute."""

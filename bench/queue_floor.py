@@ -19,16 +19,16 @@ _CLAIM = "SELECT claim_tasks($1, $2, $3, $4, $5, $6, $7, false)"
 _REPORT = "SELECT report_tasks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 2)"
 
 
-def bare_loop(database_url: str, token: str, connections: int, batch: int) -> float:
-    """Tasks claimed and reported a second, `batch` at a time, until none is left."""
-    return uvloop.run(_together(database_url, token, connections, batch))
+def bare_loop(database_url: str, token: str, connections: int, batch: int, seconds: float) -> float:
+    """Tasks claimed and reported a second, `batch` at a time; there must be more than can be done."""
+    return uvloop.run(_together(database_url, token, connections, batch, seconds))
 
 
-async def _together(database_url: str, token: str, connections: int, batch: int) -> float:
+async def _together(database_url: str, token: str, connections: int, batch: int, seconds: float) -> float:
     opened = [await asyncpg.connect(database_url) for _ in range(connections)]
     loops = [await _Loop.open(connection, token, batch) for connection in opened]
     started = time.perf_counter()
-    done = await asyncio.gather(*(loop.run() for loop in loops))
+    done = await asyncio.gather(*(loop.run(started + seconds) for loop in loops))
     elapsed = time.perf_counter() - started
     for connection in opened:
         await connection.close()
@@ -52,10 +52,11 @@ class _Loop:
         loop._queues = [await connection.fetchval("SELECT id FROM task_queues WHERE runner = $1", RUNNER)]
         return loop
 
-    async def run(self) -> int:
+    async def run(self, until: float) -> int:
         """How many were accepted."""
         done = 0
-        while tasks := await self._claim():
+        while time.perf_counter() < until:
+            tasks = await self._claim()
             ids = sorted(task["task_id"] for task in tasks)
             attempts = {task["task_id"]: task["attempt"] for task in tasks}
             size = len(ids)

@@ -24,7 +24,8 @@ async def main(url: str, tasks: int) -> float:
         done += 1
 
     async with app.open_async():
-        await app.schema_manager.apply_schema_async()
+        if not await app.check_connection_async():
+            await app.schema_manager.apply_schema_async()
         await nothing.batch_defer_async(*({} for _ in range(tasks)))
         started = time.perf_counter()
         await app.run_worker_async(wait=False, concurrency=_CONCURRENCY, install_signal_handlers=False)

@@ -96,6 +96,22 @@ async def test_many_commits_wake_the_relay_with_few_notifications(database: Data
     assert before <= 3
 
 
+async def test_a_steady_stream_of_commits_is_told_at_intervals_and_its_last_one_always(database: Database) -> None:
+    heard: list[object] = []
+    relay = NotifyRelay(database)
+    loop = asyncio.get_running_loop()
+    async with database.listener() as listener:
+        await listener.add_listener(RELAY_CHANNEL, lambda *arguments: heard.append(arguments))
+        started = loop.time()
+        while loop.time() - started < 0.3:
+            await relay.after_commit()
+            await asyncio.sleep(0.001)
+        before, elapsed = len(heard), loop.time() - started
+        await relay.after_commit()
+        await eventually(lambda: len(heard) > before)
+    assert before <= elapsed / 0.025 + 2
+
+
 async def test_a_relay_that_cannot_be_woken_is_no_failure_of_the_request(tmp_path: Any) -> None:
     relay = NotifyRelay(Database(f"postgresql:///x?host={tmp_path}"))
     await relay.after_commit()
