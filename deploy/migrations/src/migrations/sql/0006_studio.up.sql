@@ -113,8 +113,7 @@ CREATE INDEX tasks_ready ON maru.tasks (queue_id, turn, id) WHERE status = 'queu
 CREATE INDEX tasks_backlog ON maru.tasks (space_id, queue_id, turn) WHERE status = 'queued';
 CREATE INDEX tasks_delayed ON maru.tasks (run_at) WHERE status = 'delayed';
 CREATE INDEX tasks_running ON maru.tasks (job_id) WHERE status = 'processing';
-CREATE INDEX tasks_claims ON maru.tasks (claim_id) WHERE status = 'processing';
-CREATE INDEX tasks_space ON maru.tasks (space_id);
+CREATE INDEX tasks_claims ON maru.tasks (claim_id) WHERE status = 'processing' AND claim_id IS NOT NULL;
 
 -- What finished since the job was last folded; inserted only, so that reports do not wait for one another on the job's row. No foreign key for the
 -- same reason: its check would lock that row. What a deleted job leaves goes with the sweep.

@@ -10,8 +10,10 @@ DROP FUNCTION maru.exchange_tasks(text, bytea, uuid[], int[], boolean[], boolean
 DROP FUNCTION maru.report_tasks(text, bytea, uuid[], int[], boolean[], boolean[], boolean[], text[], jsonb[], jsonb[], bigint[], double precision);
 DROP FUNCTION maru.heartbeat_tasks(text, bytea, text, uuid[], int[], real[], double precision);
 DROP FUNCTION maru.claim_tasks(text, bytea, uuid, uuid, int[], int, double precision, boolean);
+DROP FUNCTION maru.give_tasks(text, uuid, uuid, int[], int, double precision, boolean);
+DROP FUNCTION maru.take_reports(text, uuid[], int[], boolean[], boolean[], boolean[], text[], jsonb[], jsonb[], bigint[], double precision);
 DROP FUNCTION maru.take_tasks(int, uuid[], int, text, uuid, text, bigint, uuid, double precision);
-DROP FUNCTION maru.leased_tasks(uuid[]);
+DROP FUNCTION maru.leased_task(maru.tasks, maru.jobs);
 DROP FUNCTION maru.drain_worker(text, bytea, text);
 DROP FUNCTION maru.enrol_worker(text, bytea, uuid, text, jsonb, text, boolean);
 DROP FUNCTION maru.cost_micros(bigint, bigint);

@@ -5,10 +5,14 @@
 -- are large. Locks on tasks are taken in the order of their ids (callers sort), so that two calls about the same tasks cannot wait for each other.
 
 -- Why a token is refused. The digest is of 32 random bytes: how far two digests agree tells nobody anything.
-CREATE FUNCTION maru.worker_token_refused(p_token text, p_sha256 bytea) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT coalesce((SELECT CASE WHEN k.revoked_at IS NOT NULL THEN 'worker_token_revoked' WHEN v.expires_at <= now() THEN 'worker_token_expired' ELSE '' END
-    FROM maru.worker_token_versions v JOIN maru.worker_tokens k ON k.id = v.token_id
-    WHERE v.token_id = p_token AND v.sha256 = p_sha256 ORDER BY v.version DESC LIMIT 1), 'worker_token_invalid') $$;
+CREATE FUNCTION maru.worker_token_refused(p_token text, p_sha256 bytea) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE revoked timestamptz; expires timestamptz;
+BEGIN
+  SELECT k.revoked_at, v.expires_at INTO revoked, expires FROM maru.worker_token_versions v JOIN maru.worker_tokens k ON k.id = v.token_id
+    WHERE v.token_id = p_token AND v.sha256 = p_sha256 ORDER BY v.version DESC LIMIT 1;
+  RETURN CASE WHEN NOT FOUND THEN 'worker_token_invalid' WHEN revoked IS NOT NULL THEN 'worker_token_revoked'
+    WHEN expires <= now() THEN 'worker_token_expired' ELSE '' END;
+END $$;
 
 -- How long an attempt took: what the worker measured, but no longer than it held the task by our clock. Zero when it had been given up before.
 CREATE FUNCTION maru.attempt_ms(p_claimed_at timestamptz, p_run_ms bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
@@ -41,52 +45,49 @@ BEGIN
   RETURN ARRAY[refused];
 END $$;
 
--- Tasks as a worker is told of them.
-CREATE FUNCTION maru.leased_tasks(p_tasks uuid[]) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT coalesce(json_agg(json_build_object('task_id', t.id, 'job_id', t.job_id, 'attempt', t.attempt, 'input_path', t.input_path,
-      'input_name', t.input_name, 'input_type', t.input_type, 'input_size', t.input_size, 'runner', j.runner,
-      'params', j.params || coalesce(t.params, '{}'), 'lease_expires_at', t.lease_expires_at) ORDER BY t.turn, t.id), '[]')::text
-  FROM maru.tasks t JOIN maru.jobs j ON j.id = t.job_id WHERE t.id = ANY (p_tasks) $$;
-
--- Up to `p_count` tasks of one queue; a task with which a worker fell silent before is taken alone, so that it takes no other with it.
+-- A task as a worker is told of it.
+CREATE FUNCTION maru.leased_task(t maru.tasks, j maru.jobs) RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object('task_id', t.id, 'job_id', t.job_id, 'attempt', t.attempt, 'input_path', t.input_path, 'input_name', t.input_name,
+    'input_type', t.input_type, 'input_size', t.input_size, 'runner', j.runner, 'params', j.params || coalesce(t.params, '{}'),
+    'lease_expires_at', t.lease_expires_at) $$;
+-- Up to `p_count` tasks of one queue, as the worker is told of them; a task with which a worker fell silent before is taken alone, so that it takes
+-- no other with it.
 CREATE FUNCTION maru.take_tasks(p_queue int, p_spaces uuid[], p_count int, p_token text, p_worker uuid, p_name text, p_price bigint, p_claim uuid,
-  p_lease_s double precision, OUT taken uuid[], OUT last_turn bigint) LANGUAGE plpgsql AS $$
-DECLARE chosen uuid[];
+  p_lease_s double precision, OUT document text, OUT jobs text[], OUT taken bigint, OUT last_turn bigint) LANGUAGE plpgsql AS $$
+DECLARE within uuid[];
 BEGIN
-  IF p_spaces IS NULL THEN
-    WITH ready AS MATERIALIZED (
-      SELECT t.id, t.turn, t.lease_losses > 0 AS alone FROM maru.tasks t WHERE t.status = 'queued' AND t.queue_id = p_queue
-      ORDER BY t.turn, t.id LIMIT p_count FOR UPDATE SKIP LOCKED),
-    ranked AS (SELECT id, turn, alone, row_number() OVER w AS place, first_value(alone) OVER w AS first_alone FROM ready WINDOW w AS (ORDER BY turn, id))
-    SELECT array_agg(id ORDER BY id), max(turn) INTO chosen, last_turn FROM ranked WHERE CASE WHEN first_alone THEN place = 1 ELSE NOT alone END;
-  ELSE
-    WITH ready AS MATERIALIZED (
-      SELECT r.id, r.turn, r.alone FROM unnest(p_spaces) s (space_id) CROSS JOIN LATERAL (
-        SELECT t.id, t.turn, t.lease_losses > 0 AS alone FROM maru.tasks t
-        WHERE t.status = 'queued' AND t.queue_id = p_queue AND t.space_id = s.space_id
-        ORDER BY t.turn LIMIT p_count FOR UPDATE SKIP LOCKED) r ORDER BY r.turn, r.id LIMIT p_count),
-    ranked AS (SELECT id, turn, alone, row_number() OVER w AS place, first_value(alone) OVER w AS first_alone FROM ready WINDOW w AS (ORDER BY turn, id))
-    SELECT array_agg(id ORDER BY id), max(turn) INTO chosen, last_turn FROM ranked WHERE CASE WHEN first_alone THEN place = 1 ELSE NOT alone END;
+  IF p_spaces IS NOT NULL THEN
+    SELECT array_agg(r.id) INTO within FROM (
+      SELECT t.id FROM unnest(p_spaces) s (space_id) CROSS JOIN LATERAL (
+        SELECT x.id, x.turn FROM maru.tasks x WHERE x.status = 'queued' AND x.queue_id = p_queue AND x.space_id = s.space_id
+        ORDER BY x.turn LIMIT p_count FOR UPDATE SKIP LOCKED) t ORDER BY t.turn, t.id LIMIT p_count) r;
+    IF within IS NULL THEN RETURN; END IF;
   END IF;
-  IF chosen IS NULL THEN RETURN; END IF;
-  UPDATE maru.tasks t SET status = 'processing', attempt = t.attempt + 1, token_id = p_token, worker_id = p_worker, worker_name = p_name,
+  WITH ready AS MATERIALIZED (
+    SELECT t.id, t.turn, t.lease_losses > 0 AS alone FROM maru.tasks t
+    WHERE within IS NULL AND t.status = 'queued' AND t.queue_id = p_queue ORDER BY t.turn, t.id LIMIT p_count FOR UPDATE SKIP LOCKED
+  ), chosen AS MATERIALIZED (
+    SELECT * FROM ready UNION ALL
+    SELECT t.id, t.turn, t.lease_losses > 0 FROM unnest(within) x (id) JOIN maru.tasks t ON t.id = x.id AND t.status = 'queued'
+  ), ranked AS (
+    SELECT id, alone, row_number() OVER w AS place, first_value(alone) OVER w AS first_alone FROM chosen WINDOW w AS (ORDER BY turn, id)
+  ), given AS (
+    UPDATE maru.tasks t SET status = 'processing', attempt = t.attempt + 1, token_id = p_token, worker_id = p_worker, worker_name = p_name,
       price_micros_per_hour = p_price, claim_id = p_claim, claimed_at = now(), lease_expires_at = now() + make_interval(secs => p_lease_s),
       progress = NULL, upload = NULL
-    WHERE t.id = ANY (chosen);
-  taken := chosen;
+    FROM ranked r WHERE t.id = r.id AND CASE WHEN r.first_alone THEN r.place = 1 ELSE NOT r.alone END
+    RETURNING t.*)
+  SELECT json_agg(maru.leased_task(t, j) ORDER BY t.turn, t.id)::text, array_agg(DISTINCT t.job_id || ':' || t.space_id), count(*), max(t.turn)
+    INTO document, jobs, taken, last_turn FROM given t JOIN maru.jobs j ON j.id = t.job_id;
 END $$;
 
 -- Gives tasks to a worker from the queues that it can serve, which the caller has put in order: of the heads that one space has in them the one of the
--- highest priority goes first. The same `p_claim` again answers what it was given. Answers {refusal, document, how many, the queue
--- they came from, job:space …}.
-CREATE FUNCTION maru.claim_tasks(p_token text, p_sha256 bytea, p_worker uuid, p_claim uuid, p_queues int[], p_count int, p_lease_s double precision,
-  p_push boolean) RETURNS text[] LANGUAGE plpgsql SET search_path = maru SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
+-- highest priority goes first. The same `p_claim` again answers what it was given. For a caller that has checked the token and taken the role.
+CREATE FUNCTION maru.give_tasks(p_token text, p_worker uuid, p_claim uuid, p_queues int[], p_count int, p_lease_s double precision, p_push boolean)
+RETURNS text[] LANGUAGE plpgsql SET search_path = maru SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off
   SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
-DECLARE refused text; w record; head record; taken uuid[]; last_turn bigint; served int;
+DECLARE w record; heads int[] := p_queues; head int; g record; again text;
 BEGIN
-  PERFORM set_config('role', 'dispatcher', true);
-  refused := worker_token_refused(p_token, p_sha256);
-  IF refused <> '' THEN RETURN ARRAY[refused]; END IF;
   SELECT k.worker_id, k.draining, k.seen_at < now() - interval '5 seconds' AS unseen, o.space_ids, o.runners, o.price_micros_per_hour INTO w
     FROM workers k JOIN worker_tokens o ON o.id = k.token_id WHERE k.id = p_worker AND k.token_id = p_token;
   IF NOT FOUND THEN RETURN ARRAY['worker_unknown']; END IF;
@@ -97,27 +98,37 @@ BEGIN
   IF p_claim IS NOT NULL THEN
     -- Two calls with one claim at a time: the second one waits and finds what the first was given.
     PERFORM pg_advisory_xact_lock(hashtextextended(p_claim::text, 7));
-    SELECT array_agg(id) INTO taken FROM tasks WHERE claim_id = p_claim AND status = 'processing' AND worker_id = p_worker;
+    SELECT json_agg(leased_task(t, j) ORDER BY t.turn, t.id)::text AS document, array_agg(DISTINCT t.job_id || ':' || t.space_id) AS jobs,
+        count(*) AS taken INTO g
+      FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE t.claim_id = p_claim AND t.status = 'processing' AND t.worker_id = p_worker;
+    IF g.taken > 0 THEN RETURN ARRAY['', '{"tasks":' || g.document || ',"drain":' || w.draining || '}', g.taken::text, ''] || g.jobs; END IF;
   END IF;
-  IF taken IS NULL AND w.draining THEN RETURN ARRAY['', '{"tasks":[],"drain":true}', '0', '']; END IF;
-  IF taken IS NULL THEN
-    FOR head IN
+  IF w.draining THEN RETURN ARRAY['', '{"tasks":[],"drain":true}', '0', '']; END IF;
+  IF cardinality(p_queues) > 1 OR w.runners IS NOT NULL THEN
+    heads := ARRAY(
       SELECT x.id FROM unnest(p_queues) WITH ORDINALITY AS x (id, place) JOIN task_queues q ON q.id = x.id
         CROSS JOIN LATERAL (SELECT t.space_id, t.priority FROM tasks t WHERE t.status = 'queued' AND t.queue_id = x.id ORDER BY t.turn, t.id LIMIT 1) h
       WHERE w.runners IS NULL OR q.runner = ANY (w.runners)
-      ORDER BY min(x.place) OVER (PARTITION BY h.space_id), h.priority DESC, x.place
-    LOOP
-      SELECT g.taken, g.last_turn INTO taken, last_turn
-        FROM take_tasks(head.id, w.space_ids, p_count, p_token, p_worker, w.worker_id, w.price_micros_per_hour, p_claim, p_lease_s) g;
-      IF taken IS NULL THEN CONTINUE; END IF;
-      served := head.id;
-      IF p_push THEN UPDATE task_queues SET turn = last_turn WHERE id = head.id AND turn < last_turn; END IF;
-      EXIT;
-    END LOOP;
+      ORDER BY min(x.place) OVER (PARTITION BY h.space_id), h.priority DESC, x.place);
   END IF;
-  RETURN ARRAY['', '{"tasks":' || leased_tasks(taken) || ',"drain":' || w.draining || '}', coalesce(cardinality(taken), 0)::text,
-      coalesce(served::text, '')]
-    || ARRAY(SELECT DISTINCT job_id || ':' || space_id FROM tasks WHERE id = ANY (taken));
+  FOREACH head IN ARRAY heads LOOP
+    SELECT * INTO g FROM take_tasks(head, w.space_ids, p_count, p_token, p_worker, w.worker_id, w.price_micros_per_hour, p_claim, p_lease_s);
+    IF g.taken > 0 THEN
+      IF p_push THEN UPDATE task_queues SET turn = g.last_turn WHERE id = head AND turn < g.last_turn; END IF;
+      RETURN ARRAY['', '{"tasks":' || g.document || ',"drain":false}', g.taken::text, head::text] || g.jobs;
+    END IF;
+  END LOOP;
+  RETURN ARRAY['', '{"tasks":[],"drain":false}', '0', ''];
+END $$;
+-- Answers {refusal, document, how many, the queue they came from, job:space …}.
+CREATE FUNCTION maru.claim_tasks(p_token text, p_sha256 bytea, p_worker uuid, p_claim uuid, p_queues int[], p_count int, p_lease_s double precision,
+  p_push boolean) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE refused text;
+BEGIN
+  PERFORM set_config('role', 'dispatcher', true);
+  refused := maru.worker_token_refused(p_token, p_sha256);
+  IF refused <> '' THEN RETURN ARRAY[refused]; END IF;
+  RETURN maru.give_tasks(p_token, p_worker, p_claim, p_queues, p_count, p_lease_s, p_push);
 END $$;
 
 -- Keeps leases. Answers {refusal, document, job:space …}.
@@ -145,17 +156,15 @@ BEGIN
     'lost', ARRAY(SELECT id FROM unnest(p_tasks) id WHERE id <> ALL (coalesce(kept, '{}')) AND id <> ALL (coalesce(stopped, '{}'))))::text] || jobs_kept;
 END $$;
 
--- Takes reports, each task named once. Answers {refusal, outcome …, job:space …}, an outcome for each report in the order in which they came: what the
--- task is now (done, failed, queued) or the code of the problem. `p_checked` is false for an output nobody has looked at, which is never taken.
-CREATE FUNCTION maru.report_tasks(p_token text, p_sha256 bytea, p_tasks uuid[], p_attempts int[], p_done boolean[], p_retryable boolean[],
+-- Takes reports, each task named once, for a caller that has checked the token and taken the role. Answers an outcome for each report in the order in
+-- which they came (what the task is now: done, failed, queued; or the code of the problem) and then the jobs, as job:space. `p_checked` is false for an
+-- output nobody has looked at, which is never taken.
+CREATE FUNCTION maru.take_reports(p_token text, p_tasks uuid[], p_attempts int[], p_done boolean[], p_retryable boolean[],
   p_checked boolean[], p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision)
 RETURNS text[] LANGUAGE plpgsql SET search_path = maru SET enable_seqscan = off SET enable_bitmapscan = off
   SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
-DECLARE refused text; outcomes text[]; reported_jobs text[]; missed boolean;
+DECLARE outcomes text[]; reported_jobs text[]; missed boolean;
 BEGIN
-  PERFORM set_config('role', 'dispatcher', true);
-  refused := worker_token_refused(p_token, p_sha256);
-  IF refused <> '' THEN RETURN ARRAY[refused]; END IF;
   WITH given AS (
     SELECT * FROM unnest(p_tasks, p_attempts, p_done, p_retryable, p_checked, p_outputs, p_errors, p_metrics, p_run_ms)
       WITH ORDINALITY AS g (id, attempt, done, retryable, checked, output, error, metrics, run_ms, place)
@@ -207,21 +216,37 @@ BEGIN
       FROM unnest(p_tasks, p_attempts, p_done) WITH ORDINALITY AS g (id, attempt, done, place)
       JOIN worker_tokens k ON k.id = p_token LEFT JOIN tasks t ON t.id = g.id;
   END IF;
-  RETURN ARRAY[''] || outcomes || coalesce(reported_jobs, '{}');
+  RETURN outcomes || coalesce(reported_jobs, '{}');
+END $$;
+-- Answers {refusal, outcome …, job:space …}.
+CREATE FUNCTION maru.report_tasks(p_token text, p_sha256 bytea, p_tasks uuid[], p_attempts int[], p_done boolean[], p_retryable boolean[],
+  p_checked boolean[], p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision)
+RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE refused text;
+BEGIN
+  PERFORM set_config('role', 'dispatcher', true);
+  refused := maru.worker_token_refused(p_token, p_sha256);
+  IF refused <> '' THEN RETURN ARRAY[refused]; END IF;
+  RETURN ARRAY['']
+    || maru.take_reports(p_token, p_tasks, p_attempts, p_done, p_retryable, p_checked, p_outputs, p_errors, p_metrics, p_run_ms, p_backoff_s);
 END $$;
 
 -- Reports and the next claim in one transaction. Answers {refusal, document, how many, queue, outcome …, job:space …}.
 CREATE FUNCTION maru.exchange_tasks(p_token text, p_sha256 bytea, p_tasks uuid[], p_attempts int[], p_done boolean[], p_retryable boolean[],
   p_checked boolean[], p_outputs text[], p_errors jsonb[], p_metrics jsonb[], p_run_ms bigint[], p_backoff_s double precision,
   p_worker uuid, p_claim uuid, p_queues int[], p_count int, p_lease_s double precision, p_push boolean)
-RETURNS text[] LANGUAGE plpgsql SET search_path = maru AS $$
-DECLARE reported text[]; claimed text[];
+RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE refused text; reported text[] := '{}'; claimed text[];
 BEGIN
-  reported := report_tasks(p_token, p_sha256, p_tasks, p_attempts, p_done, p_retryable, p_checked, p_outputs, p_errors, p_metrics, p_run_ms, p_backoff_s);
-  IF reported[1] <> '' THEN RETURN reported; END IF;
-  claimed := claim_tasks(p_token, p_sha256, p_worker, p_claim, p_queues, p_count, p_lease_s, p_push);
-  IF claimed[1] <> '' THEN RETURN ARRAY[claimed[1]] || reported[2:]; END IF;
-  RETURN ARRAY['', claimed[2], claimed[3], claimed[4]] || reported[2:] || claimed[5:];
+  PERFORM set_config('role', 'dispatcher', true);
+  refused := maru.worker_token_refused(p_token, p_sha256);
+  IF refused <> '' THEN RETURN ARRAY[refused]; END IF;
+  IF cardinality(p_tasks) > 0 THEN
+    reported := maru.take_reports(p_token, p_tasks, p_attempts, p_done, p_retryable, p_checked, p_outputs, p_errors, p_metrics, p_run_ms, p_backoff_s);
+  END IF;
+  claimed := maru.give_tasks(p_token, p_worker, p_claim, p_queues, p_count, p_lease_s, p_push);
+  IF claimed[1] <> '' THEN RETURN ARRAY[claimed[1]]; END IF;
+  RETURN claimed[:4] || reported || claimed[5:];
 END $$;
 
 -- Tasks handed back unfinished; nobody is blamed, nothing is charged. Answers {refusal, task id …}.
@@ -361,7 +386,7 @@ DO $$
 DECLARE f regprocedure;
 BEGIN
   FOR f IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'maru'::regnamespace AND p.proname = ANY (ARRAY[
-    'worker_token_refused', 'attempt_ms', 'cost_micros', 'enrol_worker', 'drain_worker', 'leased_tasks', 'take_tasks', 'claim_tasks', 'heartbeat_tasks',
+    'worker_token_refused', 'attempt_ms', 'cost_micros', 'enrol_worker', 'drain_worker', 'leased_task', 'take_tasks', 'give_tasks', 'claim_tasks', 'take_reports', 'heartbeat_tasks',
     'report_tasks', 'exchange_tasks', 'release_tasks', 'open_task', 'allowed_uploads', 'rescue_tasks', 'ready_queues', 'unfolded_jobs',
     'push_queue_turns', 'count_runner_time'])
   LOOP
