@@ -11,6 +11,7 @@ import pytest
 from inference.fleet.provider import HostProvider, ListedHost, Needs, Offer, Order
 from inference.fleet.reconcile import Fleet
 from shared.testing.vast_peer import Fault, VastPeer
+from shared.testing.waiting import eventually
 
 
 class Killed(BaseException):
@@ -262,13 +263,14 @@ async def test_two_fleets_at_once_rent_no_more_than_one(fleet_with: Any, peer: V
 class NeverAnswering(DyingAt):
     """A provider whose answer to one kind of call does not come."""
 
-    def __init__(self, inner: HostProvider, call: str) -> None:
+    def __init__(self, inner: HostProvider, call: str, *, once: bool = False) -> None:
         super().__init__(inner, call, before=False)
         self.asked = asyncio.Event()
+        self._once = once
 
     async def _dying(self, call: str, doing: Any) -> Any:
         answer = await doing
-        if call == self._call:
+        if call == self._call and not (self._once and self.asked.is_set()):
             self.asked.set()
             await asyncio.Event().wait()
         return answer
@@ -291,6 +293,18 @@ async def test_a_look_that_is_broken_off_is_gone_on_with(fleet_with: Any, peer: 
     assert (await books.host())["provider_id"] is None
     await fleet_with().look()
     await agree(books, peer)
+
+
+async def test_a_host_that_cannot_be_ended_does_not_keep_the_others(
+    fleet_with: Any, peer: VastPeer, books: Any
+) -> None:
+    fleet: Fleet = fleet_with(lambda vast: NeverAnswering(vast, "destroy", once=True), MARU_FLEET="off")
+    for number in range(5):
+        peer.host(f"{fleet.settings.label_prefix}{number}")
+    looking = asyncio.create_task(fleet.look())
+    await eventually(lambda: peer.hosts == {})
+    looking.cancel()
+    await asyncio.wait([looking])
 
 
 async def test_a_look_ends_in_time_and_says_so(fleet_with: Any, peer: VastPeer, books: Any) -> None:

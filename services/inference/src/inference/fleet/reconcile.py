@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from shared.errors import Problem
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Below the time that a connection may idle in a transaction, in which the lock is held.
 _LOOK_LIMIT_S = 40
+# Hosts that are seen to at once: one that cannot be ended must not keep the others waiting.
+_AT_ONCE = 3
 # Offers that are gone by the time we take them, before we leave it to the next look.
 _TRIES = 3
 
@@ -102,9 +105,9 @@ class Fleet:
 
     async def preview(self) -> tuple[World, Plan]:
         """What the next look would find and do; changes nothing here or there."""
+        listed = await self._provider.list_by_label(self._settings.label_prefix)
         world = await self.world()
-        found = compare(world.hosts, await self._provider.list_by_label(self._settings.label_prefix))
-        world = replace(world, hosts=found.hosts)
+        world = replace(world, hosts=compare(world.hosts, listed).hosts)
         return world, self.plan(world)
 
     async def _look(self, ending: StopReason | None, at_most_s: float) -> Look:
@@ -126,16 +129,16 @@ class Fleet:
             yield await store.alone(connection)
 
     async def _reconcile(self, look: Look, ending: StopReason | None) -> None:
+        # The list first: a host is in our books before it can be listed, so none is taken for a stranger because we read too early.
         listed = await self._list(look)
         world = await self.world()
         if listed is not None:
             world = replace(world, hosts=await self._compare(world.hosts, listed, look))
         planned = self.plan(world, ending)
         look.unmet = planned.unmet
-        for action in planned.actions:
-            if not isinstance(action, Rent):
-                look.actions.append(action)
-                await self._apply(action, look)
+        todo = [action for action in planned.actions if not isinstance(action, Rent)]
+        look.actions += todo
+        await _each([partial(self._apply, action, look) for action in todo])
         if self._settings.mode == "dry-run" or listed is None:
             look.actions += planned.rents
             return
@@ -160,8 +163,7 @@ class Fleet:
             for ended in found.ended:
                 await store.stopped(connection, ended.host.id, ended.reason, billed=ended.reason != "not_created")
             foreign = await store.foreign_hosts(connection, self._settings.label_prefix)
-        for stranger in found.strangers:
-            await self._destroy(stranger.provider_id, look)
+        await _each([partial(self._destroy, stranger.provider_id, look) for stranger in found.strangers])
         if foreign:
             look.troubles.append(
                 f"{len(foreign)} hosts belong to another installation and are left alone ({foreign[0]}, …): if our address has changed, "
@@ -276,3 +278,16 @@ class Fleet:
             "MARU_WORKER_NAME": reserved.label,
         }
         return Order(reserved.label, settings.image, settings.disk_gib, env)
+
+
+async def _each(doing: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    """Do all of it, a few at a time, and only then raise what went wrong first."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(do: Callable[[], Awaitable[object]]) -> None:
+        async with places:
+            await do()
+
+    for result in await asyncio.gather(*map(one, doing), return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
