@@ -43,7 +43,7 @@ def _write(page: Page, text: str) -> None:
 
 def _attach(page: Page, kind: str, path: Path, text: str) -> None:
     page.get_by_role("radio", name=kind).first.click()
-    page.locator('.maru-upload:visible input[type="file"]').set_input_files(path)
+    page.get_by_label(f"{kind} 고르기").set_input_files(path)
     expect(page.get_by_text("준비됨")).to_be_visible(timeout=_LONG)
     _write(page, text)
 
@@ -85,11 +85,7 @@ def test_notes_a_photo_and_a_pdf_are_found_and_answered_from(visit: Any, new_acc
     page = visitor.open("/journal")
     _write(page, _KOREAN)
     _write(page, _ENGLISH)
-    _understood(who, 2)
-    visitor.open("/journal")
     _attach(page, "사진", _photo(tmp_path / "마당.jpg"), "마당에 첫눈이 왔다.")
-    _understood(who, 3)
-    visitor.open("/journal")
     _attach(page, "문서", _pdf(tmp_path / "insurance.pdf"), "집 보험 서류")
     _understood(who, 4)
     visitor.open("/journal?q=고구마")
