@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from shared.testing.serving import served
 from shared.testing.waiting import eventually
 
 if TYPE_CHECKING:
@@ -141,6 +143,20 @@ async def test_waiting_ends_with_nothing_when_nothing_comes(studio: Studio) -> N
     worker = await studio.worker()
     answer = await worker.call("next-task", {"worker_id": worker.name, "wait_s": 0.05})
     assert (answer.status_code, answer.content) == (204, b"")
+
+
+async def test_a_worker_that_hung_up_while_it_waited_is_given_nothing(studio: Studio) -> None:
+    worker = await studio.worker("gone")
+    async with served(studio.app) as url, httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http:
+        worker.http = http
+        waiting = asyncio.create_task(worker.claim(1, wait_s=30))
+        await _waits(studio, "gone")
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        job = await studio.gateway.job(1)
+        patient = await studio.worker("patient")
+        [task] = await eventually(patient.claim)
+        assert (task["task_id"], task["attempt"]) == (str(job.tasks[0]), 1)
 
 
 async def _waits(studio: Studio, name: str) -> None:

@@ -130,6 +130,15 @@ async def test_text_that_no_database_takes_is_refused(studio: Studio) -> None:
     assert (await worker.heartbeat(task))["extended"] == [task["task_id"]]
 
 
+async def test_metrics_are_no_place_for_results(studio: Studio) -> None:
+    await studio.gateway.job(1)
+    worker = await studio.worker()
+    [task] = await worker.claim()
+    answer = await worker.report(task, metrics={"picture": "x" * 20_000})
+    assert (answer.status_code, answer.json()["code"]) == (422, "metrics_too_large")
+    assert (await worker.report(task, metrics={"run_s": 1, "peak_gib": 3.5})).json()["status"] == "done"
+
+
 async def _presign(worker: WorkerAgent, task: dict[str, Any]) -> Any:
     return await worker.call(
         "presign", {"task_id": task["task_id"], "attempt": task["attempt"], "type": "download_input"}

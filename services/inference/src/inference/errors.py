@@ -101,6 +101,13 @@ class OutputDiffers(Unprocessable):
     default_detail = "What lies at `output_path` is not what was announced. Ask for a new address and upload it again; the lease continues."
 
 
+class MetricsTooLarge(Unprocessable):
+    """Figures about a task, not a place for its results."""
+
+    code = "metrics_too_large"
+    default_detail = "`metrics` may have 16 KiB as JSON. Results belong into the output."
+
+
 class InputMissing(NotFound):
     """The task has no file to work on."""
 

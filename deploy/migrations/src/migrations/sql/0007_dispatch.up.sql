@@ -33,7 +33,7 @@ BEGIN
       version = coalesce(p_version, k.version), draining = k.draining AND NOT p_register,
       stopped_at = CASE WHEN p_register THEN NULL ELSE k.stopped_at END
     RETURNING * INTO w;
-  UPDATE worker_tokens SET last_used_at = now() WHERE id = p_token;
+  UPDATE worker_tokens SET last_used_at = now() WHERE id = p_token AND (last_used_at IS NULL OR last_used_at < now() - interval '5 seconds');
   RETURN ARRAY['', w.id::text, w.draining::text, w.capabilities::text];
 END $$;
 CREATE FUNCTION maru.drain_worker(p_token text, p_sha256 bytea, p_worker text) RETURNS text[] LANGUAGE plpgsql SET search_path = maru AS $$

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from shared.contracts.dispatch import ReportOutcome
 
 from inference import queue
 from inference.dispatch.outputs import names_output
-from inference.errors import problem_of
+from inference.errors import MetricsTooLarge, problem_of
 from inference.queue import VerifiedReport
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from inference.settings import DispatchSettings
 
 _MOST_RUN_S = 10 * 366 * 86_400.0
+_MOST_METRICS = 16_384
 _NO_REASON = "The worker gave no reason."
 
 
@@ -85,7 +87,11 @@ class Reports:
         rounds = _rounds(reports)
         for number, places in enumerate(rounds):
             verdicts = await self._outputs.look_at(credentials, [reports[place] for place in places])
-            wrong = {place: problem for place in places if (problem := verdicts.get(reports[place].task_id))}
+            wrong: dict[int, str | Problem] = {
+                place: problem
+                for place in places
+                if (problem := _too_large(reports[place]) or verdicts.get(reports[place].task_id))
+            }
             outcomes |= wrong
             fine = [place for place in places if place not in wrong]
             verified = [_verified(reports[place], reports[place].task_id in verdicts) for place in fine]
@@ -124,6 +130,12 @@ def _rounds(reports: Sequence[Report]) -> list[list[int]]:
         else:
             rounds.append({report.task_id: place})
     return [[taken[task] for task in sorted(taken)] for taken in rounds]
+
+
+def _too_large(report: Report) -> Problem | None:
+    if report.metrics and len(json.dumps(report.metrics)) > _MOST_METRICS:
+        return MetricsTooLarge()
+    return None
 
 
 def _outcome(answer: str) -> str | Problem:
