@@ -26,5 +26,8 @@ def test_every_example_of_the_guide_works(product: Any, tmp_path: Path) -> None:
     env = {**os.environ, "PATH": path, "API": product.api_url, "no_proxy": "127.0.0.1"}
     ended = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=150, check=False)
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
-    for shown in ("event: step", "event: done", '"hits":[{', "event: start", "event: delta", '"status":"ok"', "지우"):
+    for shown in (
+        *("event: step", "event: done", '"hits":[{', "event: start", "event: delta", '"status":"ok"', "지우"),
+        *('"filename":"고양이.png"', '"created":1', "event: progress", "event: cancelled"),
+    ):
         assert shown in ended.stdout, f"{shown!r} is missing in {ended.stdout[-4000:]}"

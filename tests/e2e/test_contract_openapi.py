@@ -46,7 +46,14 @@ def known_ids(client: httpx.Client) -> dict[str, list[str]]:
     space = client.post("/api/v1/spaces", json={"name": "가족"}).json()
     person = client.post("/api/v1/people", json={"name": "지우"}).json()
     upload = client.post("/api/v1/uploads", json={"filename": "a.txt", "content_type": "text/plain", "size": 3}).json()
+    # Cancelled, so that its events end.
+    job = client.post("/api/v1/jobs", json={"name": "x", "runner": "image"}).json()
+    client.post(f"/api/v1/jobs/{job['id']}/enqueue", json={"count": 1})
+    client.post(f"/api/v1/jobs/{job['id']}/cancel")
+    task = client.get(f"/api/v1/jobs/{job['id']}/tasks").json()["tasks"][0]
     return {
+        "job_id": [job["id"]],
+        "task_id": [task["id"]],
         "entry_id": [entry["id"]],
         "stream_id": [entry["stream_id"]],
         "conversation_id": [conversation["id"]],
