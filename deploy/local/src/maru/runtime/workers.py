@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 _HANDS_BACK_WITHIN_S = 5
 _STOPS_WITHIN_S = _HANDS_BACK_WITHIN_S + 3.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+# The first page comes before the first task.
+_STARTS_AFTER_S = 2.0
 # Whoever lived this long did not die of how it was started.
 _STEADY_S = 60.0
 _NICENESS = 10
@@ -124,7 +126,7 @@ class LocalWorkers:
 
     def start(self) -> None:
         """Begin; nobody waits for it."""
-        self._running = [asyncio.create_task(worker.run(), name="worker") for worker in self._workers]
+        self._running = [asyncio.create_task(_run(worker), name="worker") for worker in self._workers]
 
     async def stop(self) -> None:
         """End them all, at the same time."""
@@ -132,6 +134,11 @@ class LocalWorkers:
             running.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await asyncio.gather(*(worker.stop() for worker in self._workers))
+
+
+async def _run(worker: LocalWorker) -> None:
+    await asyncio.sleep(_STARTS_AFTER_S)
+    await worker.run()
 
 
 def stop_strays(ids: Path) -> None:
