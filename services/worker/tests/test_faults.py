@@ -72,15 +72,16 @@ def test_an_upload_that_is_cut_is_sent_again_with_a_new_address(peer: Dispatcher
     assert len([grant for grant in peer.grants.values() if grant.method == "PUT"]) >= 4
 
 
+@pytest.mark.parametrize(("times", "ends"), [(1, "done"), (3, "failed")])
 def test_an_object_that_is_not_as_announced_is_sent_again_and_then_reported(
-    peer: DispatcherPeer, start: Starter
+    peer: DispatcherPeer, start: Starter, times: int, ends: str
 ) -> None:
-    again, never = (peer.add({"operation": "grayscale"}, data=picture()) for _ in range(2))
-    peer.fault("report", "422", times=1, code="output_mismatch")
-    peer.fault("report", "422", times=3, skip=1, code="output_mismatch")
-    assert start("--max-tasks", "2", "--prefetch", "0").wait() == 0
-    assert again.status == "done"
-    assert (never.status, never.error and never.error["code"]) == ("failed", "output_refused")
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    peer.fault("report", "422", times=times, code="output_mismatch")
+    assert start("--once").wait() == 0
+    assert task.status == ends
+    assert task.error is None or task.error["code"] == "output_refused"
+    assert peer.calls.count("storage/put") == min(times + 1, 3)
 
 
 def test_a_missing_input_is_reported_and_not_tried_again(peer: DispatcherPeer, start: Starter) -> None:
@@ -148,6 +149,41 @@ def test_killed_while_it_delivers_it_delivers_after_a_restart(peer: DispatcherPe
     start()
     eventually_sync(lambda: task.status == "done", within=30)
     assert (task.attempt, task.lease_losses) == (1, 0)
+
+
+def test_a_result_that_vanished_from_the_disk_is_reported_after_a_restart(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    outage = peer.fault("report", "503", times=10**6)
+    first = start()
+    eventually_sync(lambda: "storage/put" in peer.calls, within=30)
+    first.kill()
+    next(start.work_dir.glob("tasks/*/output")).unlink()
+    outage.times = 0
+    start()
+    eventually_sync(lambda: task.error is not None, within=30)
+    assert task.error is not None
+    assert (task.error["code"], task.retryable) == ("output_missing", True)
+
+
+def test_a_folder_that_makes_no_sense_is_cleared_away(peer: DispatcherPeer, start: Starter) -> None:
+    rubbish = start.work_dir / "tasks" / "rubbish"
+    rubbish.mkdir(parents=True)
+    (rubbish / "task.json").write_text("{")
+    (start.work_dir / "claim.json").write_text("[]")
+    task = peer.add({"operation": "grayscale"}, data=picture())
+    assert start("--once").wait() == 0
+    assert (task.status, rubbish.exists()) == ("done", False)
+
+
+def test_a_task_claimed_again_replaces_the_attempt_before(peer: DispatcherPeer, start: Starter) -> None:
+    task = peer.add(HOLD, runner="command", data=b"text", name="note.txt", max_failures=9)
+    start()
+    eventually_sync(lambda: task.progress, within=30)
+    peer.expire(task, claimed_by_another=False)
+    eventually_sync(lambda: task.attempt == 2 and task.status == "processing", within=30)
+    start.programs.open_gate()
+    eventually_sync(lambda: task.status == "done", within=30)
+    assert task.accepted == (2, "done")
 
 
 def test_killed_with_a_task_that_waits_it_hands_that_back_and_leaves_the_one_that_ran_to_its_lease(

@@ -82,6 +82,20 @@ def test_one_task_is_claimed_ahead_of_a_run_and_none_ahead_of_a_long_one() -> No
     assert Pace(prefetch=0).wanted(held=1, elapsed_s=0, progress=None) == 0
 
 
+def test_short_tasks_are_claimed_several_at_a_time() -> None:
+    pace = Pace(prefetch=1)
+    for _ in range(3):
+        pace.ran(0.1)
+    assert pace.wanted(held=0, elapsed_s=None, progress=None) == pace.batch() > 8
+    assert pace.wanted(held=5, elapsed_s=0, progress=None) == pace.batch() - 5
+    pace.ran(3600)
+    assert pace.batch() == 1
+    never = Pace(prefetch=0)
+    for _ in range(9):
+        never.ran(0)
+    assert never.batch() == 1
+
+
 @given(st.lists(st.floats(0, 10_000), max_size=30), st.integers(0, 5), st.integers(0, 60), st.floats(0, 1))
 def test_what_is_wanted_never_goes_over_what_was_asked_for(
     runs: list[float], prefetch: int, held: int, progress: float

@@ -64,6 +64,8 @@ class Delivery:
     async def _uploaded(self, work: Work, result: Result) -> str | None:
         assert result.output is not None
         path = work.folder / result.output
+        if size_of(path) == 0:
+            raise TransferFailed("output_missing", "The result is not on the worker's disk any more.")
         request = PresignRequest(
             task_id=work.task.task_id,
             attempt=work.task.attempt,

@@ -65,6 +65,9 @@ class Workline:
         known = self.held.get(task.task_id)
         if known is not None and known.task.attempt == task.attempt:
             return False
+        if known is not None:
+            # Claimed again, so the lease of the attempt before is gone, whatever it still does.
+            known.end("lost")
         work = self._folder.add(task)
         self.held.add(work)
         self._spawn(self._prepare(work), work)
@@ -91,7 +94,9 @@ class Workline:
         while True:
             work = await self._ready.get()
             if work.gone is not None:
-                self.drop(work)
+                # What was stopped is handed back by whoever stopped it.
+                if work.gone != "stopped":
+                    self.drop(work)
                 continue
             self._running = (work, time.monotonic())
             self._moved()
@@ -176,6 +181,10 @@ class Workline:
             return await host.run(command, progress)
         except OSError as error:
             return Result.failure("runner_not_started", f"The runner could not be started: {error.strerror}.")
+        except ValueError:
+            log.exception("%s: the runner's process does not speak our language", work.task.task_id)
+            await host.close()
+            return Result.failure("runner_failed", "The runner's process did not answer in a way that is understood.")
 
     async def _finish(self, work: Work, result: Result) -> None:
         work.stage, work.result = "ran", result
@@ -206,8 +215,13 @@ class Workline:
         except TokenRefused as refused:
             self._fatal(refused)
         except Exception as error:
+            # Our own mistake, with this task: it must not take the others along.
             log.exception("%s attempt %d", work.task.task_id, work.task.attempt)
-            self._fatal(error)
+            if work.result is None:
+                failure = Result.failure("worker_failed", f"{type(error).__name__}: {error}")
+                await self._guarded(self._finish(work, failure), work)
+            else:
+                self.drop(work)
 
     def _moved(self) -> None:
         self.changed.set()
