@@ -84,11 +84,10 @@ def compose(around: Circle) -> None:
             icon=":material/check:",
             key="compose-save",
             on_click=_press,
-            args=(composer.draft,),
         )
         # In a process that began anew, a page's first press comes before its listener.
         if pressed and not composer.heard:
-            _press(composer.draft)
+            _press()
             stale = True
         _tell(composer)
     if not cleared:
@@ -188,13 +187,12 @@ def _chosen(page: Mapping[str, Any]) -> Files:
     return chosen_files(kind, page) if kind != "note" else Files()
 
 
-def _press(draft_key: str) -> None:
+def _press() -> None:
     page = st.session_state.to_dict()
     composer: _Composer = page[_SLOT]
     with composer.turn:
         composer.heard = True
-        if composer.draft == draft_key:
-            _keep(composer, page)
+        _keep(composer, page)
 
 
 def _keep(composer: _Composer, page: Mapping[str, Any]) -> None:
