@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from shared.ids import new_id
@@ -255,3 +256,12 @@ async def test_reports_and_the_next_claim_go_in_one_call(studio: Studio) -> None
     ]
     assert len(answer["tasks"]) == 2
     assert (await worker.call("exchange", {"reports": reports})).json()["tasks"] == []
+
+
+async def test_who_has_nothing_to_report_may_wait_in_an_exchange(studio: Studio) -> None:
+    worker = await studio.worker()
+    body = {"next": {"worker_id": worker.name, "wait_s": 20}}
+    waiting = asyncio.create_task(worker.call("exchange", body))
+    job = await studio.gateway.job(1)
+    answer = (await waiting).json()
+    assert (answer["reports"], [task["job_id"] for task in answer["tasks"]]) == ([], [str(job.id)])

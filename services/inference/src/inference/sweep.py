@@ -39,8 +39,8 @@ class Sweep:
         async with self._database.dispatch_tx() as connection:
             await queue.push_turns(connection)
             unfolded = await queue.unfolded(connection, _AT_ONCE)
-        for job in unfolded:
-            await self._folder.fold(job)
+        self._folder.touch(unfolded)
+        await self._folder.settled()
         # Last, since the provider may keep us waiting.
         if self._fleet is not None:
             await self._fleet.look()

@@ -67,7 +67,7 @@ class Claims:
     async def exchange(
         self, credentials: Credentials, reports: Sequence[VerifiedReport], wanted: NextTask
     ) -> tuple[Reported, Claimed]:
-        """Reports and what is ready, in one transaction."""
+        """Reports and what is ready, in one transaction; nobody waits."""
         await self._rescuer.if_due()
 
         async def attempt(request: ClaimRequest) -> tuple[Reported, Claimed]:
@@ -75,14 +75,17 @@ class Claims:
 
         reported, claimed = await self._as_known(credentials, wanted, attempt)
         self._served(claimed)
+        if not claimed.count and not claimed.draining:
+            claimed = await self._freed(credentials, wanted)
         return reported, claimed
 
     async def _claim(self, credentials: Credentials, wanted: NextTask) -> Claimed:
         """What is ready; if that is nothing, what is ready once everything stuck is freed."""
         await self._rescuer.if_due()
         claimed = await self._once(credentials, wanted)
-        if claimed.count or claimed.draining:
-            return claimed
+        return claimed if claimed.count or claimed.draining else await self._freed(credentials, wanted)
+
+    async def _freed(self, credentials: Credentials, wanted: NextTask) -> Claimed:
         await self._rescuer.now()
         await self._board.read()
         return await self._once(credentials, wanted)

@@ -40,7 +40,8 @@ class JobFolder:
     def touch(self, jobs: Sequence[JobRef]) -> None:
         """Something happened to these jobs."""
         for job in jobs:
-            if job in self._folding:
+            folding = self._folding.get(job)
+            if folding is not None and not folding.done():
                 self._again.add(job)
             else:
                 self._folding[job] = asyncio.create_task(self._keep_folding(job), name="fold-job")
@@ -55,6 +56,10 @@ class JobFolder:
             if outcome.finished:
                 await self._relay.after_commit()
         return outcome
+
+    async def settled(self) -> None:
+        """Return when what was touched before has been folded, or could not be."""
+        await asyncio.gather(*self._folding.values(), return_exceptions=True)
 
     async def close(self) -> None:
         """Leave the rest to the sweep."""

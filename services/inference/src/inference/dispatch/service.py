@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.storage import ObjectStore
     from shared.streams import StreamHub
 
+    from inference.dispatch.claiming import Gone
     from inference.queue import Claimed, Credentials
     from inference.settings import DispatchSettings
 
@@ -51,9 +52,11 @@ class Dispatch:
         self.reports = Reports(database, settings, Outputs(database, storage), self.claims, self.folder, relay)
 
     async def exchange(
-        self, credentials: Credentials, exchange: Exchange
+        self, credentials: Credentials, exchange: Exchange, gone: Gone
     ) -> tuple[list[str | Problem], Claimed | None]:
-        """Take reports and give the next tasks."""
+        """Take reports and give the next tasks. A worker with nothing to report may wait for them; nobody's report waits."""
+        if exchange.next is not None and not exchange.reports:
+            return [], await self.claims.next(credentials, exchange.next, gone)
         return await self.reports.exchange(credentials, exchange.reports, exchange.next)
 
     async def release(self, credentials: Credentials, released: Released) -> list[UUID]:

@@ -92,9 +92,9 @@ def _reports(router: APIRouter, dispatch: Dispatch) -> None:
         return _json(f'{{"task_id":"{report.task_id}","status":"{status}"}}')
 
     @router.post("/exchange", response_model=Exchanged, summary="Report and ask for more")
-    async def exchange(exchange: Exchange, token: Bearer) -> Response:
+    async def exchange(exchange: Exchange, token: Bearer, request: Request) -> Response:
         """Reports and the next claim in one call. `wait_s` counts only where there is nothing to report."""
-        outcomes, claimed = await dispatch.exchange(token, exchange)
+        outcomes, claimed = await dispatch.exchange(token, exchange, request.is_disconnected)
         told = ",".join(
             outcome_of(report.task_id, outcome).model_dump_json()
             for report, outcome in zip(exchange.reports, outcomes, strict=True)
