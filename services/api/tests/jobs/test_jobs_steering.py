@@ -291,3 +291,23 @@ async def test_commands_and_reports_at_once_keep_every_count(client: Client, mac
         job_id,
     )
     assert counts(job) == tuple(row)
+
+
+async def test_commands_and_urgent_jobs_of_one_space_do_not_lock_each_other_out(client: Client) -> None:
+    """An urgent job moves the turns of the others' tasks while those are held, cancelled and deleted."""
+    low = [await client.running(150) for _ in range(3)]
+
+    async def urge() -> list[int]:
+        jobs = [await client.job(priority=5 + number) for number in range(4)]
+        answers = [await client.http.post(f"/api/v1/jobs/{job}/enqueue", json={"count": 20}) for job in jobs]
+        return [answer.status_code for answer in answers]
+
+    async def steer(job_id: str, *ends: tuple[str, str]) -> list[int]:
+        steps = [("POST", "/pause"), ("POST", "/resume"), ("POST", "/pause"), *ends]
+        answers = [await client.http.request(method, f"/api/v1/jobs/{job_id}{name}") for method, name in steps]
+        return [answer.status_code for answer in answers]
+
+    statuses = await asyncio.gather(
+        urge(), steer(low[0], ("POST", "/cancel")), steer(low[1], ("DELETE", "")), steer(low[2], ("POST", "/resume"))
+    )
+    assert {status for each in statuses for status in each} == {200, 204}

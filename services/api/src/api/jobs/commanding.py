@@ -10,7 +10,7 @@ from shared.streams import store as stream_store
 from shared.studio.folding_store import fold
 from shared.studio.states import FINISHED_JOB, commanded
 
-from api.jobs import access, store
+from api.jobs import access, store, tasks_store
 from api.jobs.errors import JobNotFound, JobStateForbids
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ def obeyed(job: Record, command: JobCommand) -> JobStatus:
     if status is None:
         raise JobStateForbids(_REFUSALS[command].format(status=job["status"]))
     return status
+
+
+async def lock_turns(connection: Connection, job: Record) -> None:
+    """To be called before tasks of the job that wait are changed, unless they get new turns."""
+    queue_id = await tasks_store.queue(connection, job["runner"], job["requires"])
+    await tasks_store.lock_turns(connection, job["space_id"], queue_id)
 
 
 async def end(

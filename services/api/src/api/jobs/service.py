@@ -12,7 +12,7 @@ from shared.http.pages import decode_page_token, encode_page_token
 from shared.ids import new_id
 
 from api.http import positions
-from api.jobs import access, forgetting, reading_store, shown, store
+from api.jobs import access, commanding, forgetting, reading_store, shown, store
 from api.jobs.errors import JobNotFound, JobNotSubmitted
 from api.jobs.params import check_params
 from api.jobs.schemas import JobPage
@@ -69,6 +69,7 @@ class JobService:
         """Delete a job with its tasks; whoever works on one hears that it is gone, and results go within moments."""
         async with self.database.tenant_tx(principal) as connection:
             job = await access.locked_job(connection, job_id)
+            await commanding.lock_turns(connection, job)
             await store.delete(connection, job_id)
             await forgetting.promise(connection, job["space_id"], job_id)
         await self.relay.after_commit()

@@ -79,6 +79,7 @@ class SteeringService:
 
 async def _cancel(connection: Connection, job: Record) -> UUID | None:
     status = commanding.obeyed(job, "cancel")
+    await commanding.lock_turns(connection, job)
     cancelled = await tasks_store.cancel(connection, job["id"])
     if not cancelled and job["status"] not in {"draft", "cancelled"}:
         raise JobStateForbids("Every task of the job has finished; there is nothing left to cancel.")
@@ -87,6 +88,7 @@ async def _cancel(connection: Connection, job: Record) -> UUID | None:
 
 async def _pause(connection: Connection, job: Record) -> UUID | None:
     status = commanding.obeyed(job, "pause")
+    await commanding.lock_turns(connection, job)
     await tasks_store.hold(connection, job["id"])
     return await commanding.end(connection, job, status)
 

@@ -17,6 +17,13 @@ async def queue(connection: Connection, runner: str, requires: dict[str, object]
     return queue_id
 
 
+async def lock_turns(connection: Connection, space_id: UUID, queue_id: int) -> None:
+    """Keep `place_tasks`, which takes the same lock, from moving this space's tasks: it goes by their turns, and we by their ids."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2::int::text, 6))", space_id, queue_id
+    )
+
+
 async def place(connection: Connection, space_id: UUID, queue_id: int, priority: int, count: int) -> int:
     """Room for `count` tasks in the queue; their turns come after the answer."""
     base: int = await connection.fetchval("SELECT place_tasks($1, $2, $3, $4)", space_id, queue_id, priority, count)
