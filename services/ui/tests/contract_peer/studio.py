@@ -290,7 +290,7 @@ def _facts(row: Row) -> Row:
 
 
 async def _tell(row: Row, stream: Stream, task: Row) -> None:
-    seen = {name: task[name] for name in ("id", "seq", "status", "attempt", "progress", "worker")}
+    seen = {name: task[name] for name in ("id", "seq", "status", "attempt", "progress", "worker", "error")}
     await stream.append("progress", _facts(row) | {"tasks": [seen]})
 
 

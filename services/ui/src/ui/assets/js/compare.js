@@ -22,8 +22,12 @@ function slider(task, words) {
 function shown(task, words) {
   if (task.status === "done" && task.after && task.drawable && task.before) return slider(task, words);
   if (task.status === "done" && task.after && task.drawable) return el("figure", { class: "maru-compare" }, el("img", { src: task.after, alt: words.after }));
-  if (task.before) return el("figure", { class: "maru-compare" }, el("img", { src: task.before, alt: words.before }));
-  return el("p", { class: "maru-viewer-none" }, icon("draft"));
+  const nothing = el("p", { class: "maru-viewer-none" }, icon("draft"));
+  if (!task.before) return nothing;
+  const image = el("img", { src: task.before, alt: words.before });
+  const figure = el("figure", { class: "maru-compare" }, image);
+  image.addEventListener("error", () => figure.replaceWith(nothing));
+  return figure;
 }
 
 function trouble(task, words) {

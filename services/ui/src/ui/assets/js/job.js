@@ -10,6 +10,7 @@ const SHOWN = ["", "queued", "processing", "done", "failed", "cancelled"];
 const REFRESH_SOON_MS = 1200;
 const REFRESH_MS = 5000;
 const REMEMBERED_MS = 3000;
+const TOLD = ["status", "attempt", "progress", "worker"];
 const ACTIVE = ["queued", "running", "paused"];
 
 // `before` is what the tile showed: it stays below until the result has come.
@@ -70,7 +71,9 @@ class Board {
     for (const news of event.tasks || []) {
       const task = known.get(news.id);
       if (!task || news.attempt < task.attempt) continue;
-      Object.assign(task, Object.fromEntries(Object.entries(news).filter(([, value]) => value !== undefined && value !== null)));
+      for (const name of TOLD) if (news[name] !== undefined && news[name] !== null) task[name] = news[name];
+      // Why it failed is told in the page's language, with the next data.
+      if (news.status !== "failed") task.error = null;
       if (news.status === "done") task.after ??= `/file/api/v1/tasks/${task.id}/output`;
     }
     const elsewhere = this.data.show && this.tasks.some((task) => task.status !== this.data.show);
