@@ -218,3 +218,16 @@ def test_the_list_goes_on_by_itself_while_a_job_runs(visit: Any, stack: Any, som
     expect(page.locator(".maru-job-card")).to_contain_text("0 / 6")
     stack.control(workers=1)
     expect(page.locator(".maru-job-card")).to_contain_text("6 / 6")
+
+
+def test_the_app_ends_at_once_while_somebody_watches_and_the_page_goes_on_afterwards(
+    visit: Any, stack: Any, someone: Any
+) -> None:
+    stack.control(workers=0)
+    job = someone.job(someone.photos(3))
+    page = visit(someone).open(f"/studio?job={job}")
+    expect(_tiles(page, "queued")).to_have_count(3)
+    stack.app.stop()
+    stack.app.start()
+    stack.control(workers=1)
+    expect(_tiles(page, "done")).to_have_count(3, timeout=60_000)

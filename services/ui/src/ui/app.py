@@ -16,6 +16,7 @@ from streamlit import config
 from ui.core.settings import ui_settings
 from ui.core.trouble import on_script_error
 from ui.edge.assets import assets_route, assets_version
+from ui.edge.ending import hear_of_the_end
 from ui.edge.export import export_route
 from ui.edge.live import live_route
 from ui.edge.media import media_route
@@ -37,6 +38,7 @@ def refuse_to_serve_unguarded() -> None:
 async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Import what pages use and take it out of the collector's sight, so that reruns do not pay for it."""
     refuse_to_serve_unguarded()
+    hear_of_the_end()
     import_pages()
     gc.collect()
     gc.freeze()

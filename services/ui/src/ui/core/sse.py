@@ -179,8 +179,8 @@ def _relay_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=ui_settings().api_url, timeout=_TIMEOUT, limits=limits)
 
 
-async def relay(path: str, token: str, after: str = "") -> tuple[int, AsyncIterator[bytes]]:
-    """A stream as it comes, for a browser that reads it itself: the status, 200 or 204, and the bytes."""
+async def relay(path: str, token: str, ending: asyncio.Event, after: str = "") -> tuple[int, AsyncIterator[bytes]]:
+    """A stream as it comes, until `ending`, for a browser that reads it itself: the status, 200 or 204, and the bytes."""
     headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token}", "Accept-Encoding": "identity"}
     if after:
         headers["Last-Event-ID"] = after
@@ -193,18 +193,27 @@ async def relay(path: str, token: str, after: str = "") -> tuple[int, AsyncItera
             raise problem
     except httpx.HTTPError as error:
         raise ApiProblem(0, "unreachable") from error
-    return response.status_code, _relayed(response)
+    return response.status_code, _relayed(response, ending)
 
 
-async def _relayed(response: httpx.Response) -> AsyncGenerator[bytes]:
+async def _relayed(response: httpx.Response, ending: asyncio.Event) -> AsyncGenerator[bytes]:
     """End quietly when the gateway goes away: the browser comes back and asks for what it has not seen."""
     until = time.monotonic() + _RELAYED_S
+    pieces = response.aiter_raw()
+    ended = asyncio.ensure_future(ending.wait())
     try:
-        async for piece in response.aiter_raw():
-            yield piece
-            if time.monotonic() > until:
+        while time.monotonic() < until:
+            piece = asyncio.ensure_future(anext(pieces, b""))
+            await asyncio.wait({piece, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not piece.done():
+                piece.cancel()
+                await asyncio.gather(piece, return_exceptions=True)
                 return
+            if not (content := piece.result()):
+                return
+            yield content
     except httpx.HTTPError:
         return
     finally:
+        ended.cancel()
         await response.aclose()

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from ui.core import sse, tokens
 from ui.core.api import ApiProblem
 from ui.core.cookies import session_handle
+from ui.edge.ending import ending
 
 # Only events of jobs, so that a cookie can never be spent on any other call.
 _EVENTS = re.compile(r"api/v1/jobs/[0-9a-fA-F-]{36}/events")
@@ -26,7 +27,7 @@ async def live(request: Request) -> Response:
         return Response(status_code=404)
     try:
         token = await run_in_threadpool(tokens.token_for, handle)
-        status, events = await sse.relay(f"/{path}", token, after)
+        status, events = await sse.relay(f"/{path}", token, ending, after)
     except ApiProblem as problem:
         return Response(status_code=problem.status if problem.status in (401, 404, 429) else 503)
     if status == 204:
