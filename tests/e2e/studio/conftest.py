@@ -21,7 +21,7 @@ from shared.testing.postgres import RoleUrls
 from shared.testing.waiting import eventually_sync
 from shared.testing.worker_client import WorkerClient
 
-LEASE_S = 4.0
+LEASE_S = 5.0
 RUNNER = "simulated"
 
 

@@ -26,7 +26,7 @@ from shared.testing import eventually
 from shared.testing.serving import SentEvent, sent_events
 from shared.testing.simulated_workers import Plan, read_journal
 
-_LEASE_S = 4.0
+_LEASE_S = 5.0
 _WORKERS = 50
 _PROCESSES = 2
 _FINISHED = "status IN ('done', 'failed', 'cancelled')"
@@ -188,9 +188,8 @@ async def subscribed(superuser_url: str) -> AsyncGenerator[list[tuple[str, dict[
         await connection.close()
 
 
-async def misfortunes(studio: Any, crowd: Crowd, large: Watch, cancelled: Watch, paused: Watch, tasks: int) -> float:
-    """What befalls the simulation; how long the dispatcher was away at most."""
-    away = 0.0
+async def misfortunes(studio: Any, crowd: Crowd, large: Watch, cancelled: Watch, paused: Watch, tasks: int) -> None:
+    """What befalls the simulation."""
     await paused.has_done(10)
     await paused.command("pause")
     await nothing_is_claimed_of(paused)
@@ -201,12 +200,16 @@ async def misfortunes(studio: Any, crowd: Crowd, large: Watch, cancelled: Watch,
     crowd.add(_WORKERS // _PROCESSES)
     for share in (0.25, 0.6):
         await large.has_done(int(tasks * share))
-        started = asyncio.get_running_loop().time()
-        studio.inference.kill()
-        await asyncio.to_thread(studio.inference.start)
-        away = max(away, asyncio.get_running_loop().time() - started)
+        await the_dispatcher_dies(studio)
     await paused.command("resume")
-    return away
+
+
+async def the_dispatcher_dies(studio: Any) -> None:
+    """For what the database takes for ten minutes, however soon it is back: so nobody may be blamed, whatever the machine is busy with."""
+    studio.inference.kill()
+    with studio.database() as owner:
+        owner.execute("UPDATE maru.dispatch_clock SET looked_at = now() - interval '10 minutes'")
+    await asyncio.to_thread(studio.inference.start)
 
 
 async def nothing_is_claimed_of(paused: Watch) -> None:
@@ -237,7 +240,7 @@ async def simulate(studio: Any, tasks: int, seed: int) -> None:
             for _ in range(_PROCESSES):
                 crowd.add(_WORKERS // _PROCESSES)
             watching = [asyncio.create_task(looking()) for watch in watches for looking in (watch.follow, watch.sample)]
-            away = await misfortunes(studio, crowd, large, cancelled, paused, tasks)
+            await misfortunes(studio, crowd, large, cancelled, paused, tasks)
             await asyncio.gather(*watching)
         finally:
             await asyncio.to_thread(crowd.dismiss)
@@ -247,7 +250,7 @@ async def simulate(studio: Any, tasks: int, seed: int) -> None:
     every_task_ended_as_it_deserves(studio, large, mix)
     nothing_was_accepted_twice(studio, crowd)
     the_facts_are_told_once(studio, facts)
-    nobody_is_blamed_without_reason(studio, crowd, outage=away)
+    nobody_is_blamed_without_reason(studio, crowd)
     assert crowd.lines("surprise") == []
     assert min(watch.samples for watch in watches) > 1
     assert (await cancelled.read())["status"] == "cancelled"
@@ -322,13 +325,14 @@ def the_facts_are_told_once(studio: Any, facts: list[tuple[str, dict[str, Any]]]
     assert ended == Counter((row["id"], row["status"]) for row in studio.rows("SELECT id::text, status FROM maru.jobs"))
 
 
-def nobody_is_blamed_without_reason(studio: Any, crowd: Crowd, *, outage: float) -> None:
+def nobody_is_blamed_without_reason(studio: Any, crowd: Crowd) -> None:
     left = {(task, line["worker"]) for line in crowd.lines("left") for task in line["tasks"]}
     rows = studio.rows("SELECT id::text, lost_by FROM maru.tasks WHERE lease_losses > 0")
     assert rows, "nobody ever lost a lease: this proves nothing"
     blamed = {(row["id"], name) for row in rows for name in row["lost_by"] if not crowd.was_killed(name)}
-    # On a machine so busy that the dispatcher needs most of a lease to start, leases do end.
-    assert blamed <= left or outage > _LEASE_S / 2, blamed - left
+    told = {(task, line["worker"]) for line in crowd.lines("claimed") for task, _ in line["tasks"]}
+    # A call that everybody took for lost may come late and take tasks that nobody hears of: these come back when their lease ends.
+    assert (blamed & told) <= left, (blamed & told) - left
 
 
 @pytest.mark.timeout(300)

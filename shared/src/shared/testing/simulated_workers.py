@@ -81,6 +81,7 @@ class SimulatedWorker:
         self._random = random.Random(f"{plan.seed}/{plan.name}/{number}")
         self._exchanges = number % 2 == 0
         self._life = 0
+        self._beat_s = 0.0
         self._name = ""
         self._client = WorkerClient(plan.url, plan.token, timeout_s=10, headers=_WRONG_CLOCK if number % 5 == 0 else "")
         self.stopping = False
@@ -137,8 +138,11 @@ class SimulatedWorker:
             tasks = await self._release(tasks)
         reports = [self._report(task) for task in tasks]
         if self._exchanges:
+            self._admit_delay(tasks)
             return await self._exchange(reports)
-        for report in reports:
+        for place, report in enumerate(reports):
+            await self._keep(tasks[place:])
+            self._admit_delay(tasks[place:])
             await self._tell(report)
         return []
 
@@ -147,6 +151,16 @@ class SimulatedWorker:
         self._client.hang_up()
         await self._begin_life()
         return []
+
+    async def _keep(self, tasks: list[dict[str, Any]]) -> None:
+        """Heartbeats of a worker that is slow and well: the machine may be busy."""
+        if asyncio.get_running_loop().time() - self._beat_s > self._plan.lease_s / 4:
+            await self._ask("heartbeat", {"tasks": [_held(task) for task in tasks]})
+
+    def _admit_delay(self, tasks: list[dict[str, Any]]) -> None:
+        """Where the machine let it wait so long that the lease may be over, it is rightly blamed."""
+        if asyncio.get_running_loop().time() - self._beat_s > self._plan.lease_s * 0.7:
+            self._journal.write("left", why="slow", worker=self._name, tasks=[task["task_id"] for task in tasks])
 
     async def _beat(self, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if self._random.random() >= self._plan.beats:
@@ -217,6 +231,7 @@ class SimulatedWorker:
             except ConnectionError:
                 await asyncio.sleep(_AGAIN_S)
         while True:
+            sent_s = asyncio.get_running_loop().time()
             try:
                 answer = await self._client.call(name, body)
             except ConnectionError:
@@ -226,6 +241,8 @@ class SimulatedWorker:
                 self._surprised(name, answer)
                 await asyncio.sleep(_AGAIN_S)
             if answer.status < 500 or self.stopping:
+                if name in {"next-task", "exchange", "heartbeat"}:
+                    self._beat_s = sent_s
                 return answer
 
     def _surprised(self, asked: str, answer: Answer) -> None:
