@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 def worker_router(dispatch: Dispatch) -> APIRouter:
-    """All routes of workers."""
+    """All routes of workers, the busiest first: they are searched in this order."""
     router = APIRouter(prefix="/api/v1/worker", tags=["worker"])
-    _lifecycle(router, dispatch)
-    _tasks(router, dispatch)
     _reports(router, dispatch)
+    _tasks(router, dispatch)
+    _lifecycle(router, dispatch)
     return router
 
 
@@ -80,17 +80,6 @@ def _tasks(router: APIRouter, dispatch: Dispatch) -> None:
 
 
 def _reports(router: APIRouter, dispatch: Dispatch) -> None:
-    @router.post("/heartbeat", response_model=HeartbeatAnswer, summary="Keep leases")
-    async def heartbeat(heartbeat: Heartbeat, token: Bearer) -> Response:
-        """Extend the leases of held tasks, and hear which of them are lost or cancelled."""
-        return _json(await dispatch.reports.heartbeat(token, heartbeat))
-
-    @router.post("/report", response_model=Reported, summary="Report a result")
-    async def report(report: Report, token: Bearer) -> Response:
-        """Say that a task is done or has failed. The same report again gets the same answer."""
-        status = await dispatch.reports.take(token, report)
-        return _json(f'{{"task_id":"{report.task_id}","status":"{status}"}}')
-
     @router.post("/exchange", response_model=Exchanged, summary="Report and ask for more")
     async def exchange(exchange: Exchange, token: Bearer, request: Request) -> Response:
         """Reports and the next claim in one call. `wait_s` counts only where there is nothing to report."""
@@ -101,6 +90,17 @@ def _reports(router: APIRouter, dispatch: Dispatch) -> None:
         )
         document = claimed.document if claimed else '{"tasks":[],"drain":false}'
         return _json(f'{{"reports":[{told}],{document[1:]}')
+
+    @router.post("/report", response_model=Reported, summary="Report a result")
+    async def report(report: Report, token: Bearer) -> Response:
+        """Say that a task is done or has failed. The same report again gets the same answer."""
+        status = await dispatch.reports.take(token, report)
+        return _json(f'{{"task_id":"{report.task_id}","status":"{status}"}}')
+
+    @router.post("/heartbeat", response_model=HeartbeatAnswer, summary="Keep leases")
+    async def heartbeat(heartbeat: Heartbeat, token: Bearer) -> Response:
+        """Extend the leases of held tasks, and hear which of them are lost or cancelled."""
+        return _json(await dispatch.reports.heartbeat(token, heartbeat))
 
     @router.post("/release", summary="Hand tasks back")
     async def release(released: Released, token: Bearer) -> ReleaseAnswer:
