@@ -102,3 +102,12 @@ class CommandParams(BaseModel):
 
 
 RUNNERS: dict[str, type[BaseModel]] = {"image": ImageParams, "diffusers": DiffusersParams, "command": CommandParams}
+
+# What a runner calls by name must be on the worker: these parameters are requirements too.
+_NAMES_A_MODEL = {"diffusers": "model", "command": "command"}
+
+
+def model_named(runner: str, params: dict[str, Any]) -> str | None:
+    """The model or program that these parameters name, which a worker must have to be given the task."""
+    named = params.get(_NAMES_A_MODEL[runner]) if runner in _NAMES_A_MODEL else None
+    return named if isinstance(named, str) and named else None

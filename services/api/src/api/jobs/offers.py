@@ -13,7 +13,7 @@ from shared.contracts.studio import Requirements
 from shared.studio.matching import can_run
 
 from api.jobs import access, fleet_store
-from api.jobs.params import check_params
+from api.jobs.params import check_params, requirements
 from api.jobs.schemas import Estimate, EstimateRequest, RunnerDescription, Runners, RunnerWorkers, WorkersSummary
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class OffersService:
             check_params(asked.runner, asked.params)
         async with self.database.tenant_tx(principal) as connection:
             space_id = await access.readable_space(connection, asked.space_id)
-        able = [one for one in await self._ready([space_id]) if one.can_run(asked.runner, asked.requires)]
+        requires = requirements(asked.runner, asked.requires, asked.params or {})
+        able = [one for one in await self._ready([space_id]) if one.can_run(asked.runner, requires)]
         async with self.database.service_tx() as connection:
             times = await fleet_store.times(connection, asked.runner)
         return _estimated(asked.count, able, times)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from shared.contracts.runners import RUNNERS
+from shared.contracts.runners import RUNNERS, model_named
 
 from api.jobs.errors import ParamsInvalid, ParamsTooLarge
 from api.jobs.limits import MOST_ITEM_PARAMS_BYTES, MOST_PARAMS_BYTES
+
+if TYPE_CHECKING:
+    from shared.contracts.studio import Requirements
 
 
 def check_params(runner: str, params: dict[str, Any]) -> None:
@@ -24,6 +27,11 @@ def check_item_params(runner: str, params: dict[str, Any], items: list[dict[str,
         if item:
             _check_size(item, MOST_ITEM_PARAMS_BYTES, f"item_params.{number}")
             _check(runner, params | item, f"item_params.{number}")
+
+
+def requirements(runner: str, asked: Requirements, params: dict[str, Any]) -> Requirements:
+    """What was asked for, and the model that the parameters name unless another one was asked for."""
+    return asked.model_copy(update={"model": asked.model or model_named(runner, params)})
 
 
 def _check(runner: str, params: dict[str, Any], place: str) -> None:

@@ -14,7 +14,7 @@ from shared.ids import new_id
 from api.http import positions
 from api.jobs import access, commanding, forgetting, reading_store, shown, store
 from api.jobs.errors import JobNotFound, JobNotSubmitted
-from api.jobs.params import check_params
+from api.jobs.params import check_params, requirements
 from api.jobs.schemas import JobPage
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _row(new: NewJob, space_id: UUID, owner_id: UUID) -> store.JobRow:
         kind=new.kind,
         runner=new.runner,
         params=new.params,
-        requires=new.requires.model_dump(exclude_none=True),
+        requires=requirements(new.runner, new.requires, new.params).model_dump(exclude_none=True),
         priority=new.priority,
         max_attempts=new.max_attempts,
         file_results=new.file_results,
