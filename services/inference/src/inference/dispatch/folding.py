@@ -53,8 +53,8 @@ class JobFolder:
         if outcome is not None:
             if outcome.stream_id is not None:
                 self._hub.wake(outcome.stream_id)
-            if outcome.finished:
-                await self._relay.after_commit()
+            # For the reports that were folded as well: waking the relay for each of them would cost more than the reports.
+            await self._relay.after_commit()
         return outcome
 
     async def settled(self) -> None:

@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from shared.contracts.dispatch import Heartbeat, NextTask, Released, Report
     from shared.db import Database
     from shared.errors import Problem
-    from shared.outbox import Relay
 
     from inference.dispatch.claiming import Claims
     from inference.dispatch.folding import JobFolder
     from inference.dispatch.outputs import Outputs
-    from inference.queue import Claimed, Credentials, Reported
+    from inference.queue import Claimed, Credentials
     from inference.settings import DispatchSettings
 
 _MOST_RUN_S = 10 * 366 * 86_400.0
@@ -42,14 +41,12 @@ class Reports:
         outputs: Outputs,
         claims: Claims,
         folder: JobFolder,
-        relay: Relay,
     ) -> None:
         self._database = database
         self._settings = settings
         self._outputs = outputs
         self._claims = claims
         self._folder = folder
-        self._relay = relay
 
     async def take(self, credentials: Credentials, report: Report) -> str:
         """What the task is now. Raises the problem if the report cannot be taken."""
@@ -103,13 +100,8 @@ class Reports:
             else:
                 continue
             outcomes |= dict(zip(fine, map(_outcome, reported.outcomes), strict=True))
-            await self._after(reported)
-        return [outcomes[place] for place in range(len(reports))], claimed
-
-    async def _after(self, reported: Reported) -> None:
-        if reported.jobs:
             self._folder.touch(reported.jobs)
-            await self._relay.after_commit()
+        return [outcomes[place] for place in range(len(reports))], claimed
 
 
 def outcome_of(task_id: UUID, outcome: str | Problem) -> ReportOutcome:

@@ -49,7 +49,7 @@ class Dispatch:
         self._waiting = WaitingRoom(database, board, self.rescuer, listens=listens)
         self.claims = Claims(database, settings, self.roster, board, self.rescuer, self._waiting, self.folder)
         self.addresses = Addresses(database, storage, settings.address_s)
-        self.reports = Reports(database, settings, Outputs(database, storage), self.claims, self.folder, relay)
+        self.reports = Reports(database, settings, Outputs(database, storage), self.claims, self.folder)
 
     async def exchange(
         self, credentials: Credentials, exchange: Exchange, gone: Gone
