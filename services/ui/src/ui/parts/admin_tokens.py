@@ -19,8 +19,7 @@ _DAYS = (30, 90, 365)
 
 
 def tokens() -> None:
-    """A secret that was just made stands first, until it is put away or the page is left."""
-    _once()
+    """A secret that was just made stands where the eye is, until it is put away or the page is left."""
     found = operations.worker_tokens(session.api())
     if found:
         icons = {"rotate": "autorenew", "revoke": "block"}
@@ -30,6 +29,7 @@ def tokens() -> None:
             confirm(f"{name}_token", partial(_rotate if name == "rotate" else _revoke, token_id))
     else:
         st.caption(t("admin.no_tokens"))
+    _once()
     with st.container(border=True, key="card-make-token", gap="small"):
         st.markdown(f"## {t('admin.make_token')}", anchors=False)
         _form()
