@@ -71,7 +71,7 @@ async def test_kinds_of_work_take_turns(studio: Studio) -> None:
         ("diffusers", {"gpu": "h200"}, ["big"]),
         ("diffusers", {"min_gpu_memory_gib": 40}, ["big"]),
         ("diffusers", {"min_gpu_memory_gib": 10}, ["big", "small"]),
-        ("diffusers", {"model": "some/model"}, ["big"]),
+        ("diffusers", {"model": "some/model"}, ["big", "plain"]),
         ("command", {}, ["plain"]),
     ],
 )
