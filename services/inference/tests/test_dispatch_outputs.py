@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from shared.storage import BodyDiffers, LinkRefused, StorageAway
+from shared.storage.keys import incoming_key
 
 if TYPE_CHECKING:
     from conftest import Opening, Studio, WorkerAgent
@@ -98,13 +99,28 @@ async def test_what_lies_there_is_looked_at(studio: Studio, stored: bytes, conte
     worker = await studio.worker()
     [task] = await worker.claim()
     path = (await _signed(worker, task)).json()["output_path"]
-    await studio.storage.put(path, stored, content_type)
+    await studio.storage.put(incoming_key(path), stored, content_type)
     answer = await worker.report(task, output_path=path)
     assert (answer.status_code, answer.json()["code"]) == (422, "output_differs")
     task_now = await studio.gateway.task(task["task_id"])
     assert (task_now["status"], task_now["output_key"]) == ("processing", None)
-    await studio.storage.put(path, PNG, "image/png")
+    await studio.storage.put(incoming_key(path), PNG, "image/png")
     assert (await worker.report(task, output_path=path)).json()["status"] == "done"
+
+
+async def test_what_was_looked_at_cannot_be_replaced_by_the_address_it_came_through(studio: Studio) -> None:
+    await studio.gateway.job(1)
+    worker = await studio.worker()
+    [task] = await worker.claim()
+    signed = (await _signed(worker, task)).json()
+    await studio.upload(signed, PNG)
+    report = await worker.report(task, output_path=signed["output_path"])
+    assert report.json()["status"] == "done"
+    other = PNG[:-4] + bytes(4)
+    await studio.upload(signed, other)
+    assert (await worker.report(task, output_path=signed["output_path"])).json() == report.json()
+    kept = b"".join([piece async for piece in studio.storage.read(signed["output_path"])])
+    assert kept == PNG
 
 
 async def test_an_upload_of_an_earlier_attempt_is_not_the_output_of_the_next(studio: Studio) -> None:

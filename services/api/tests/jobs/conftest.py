@@ -39,6 +39,15 @@ class Machines:
             worker,
         )
 
+    async def spend(self, task: asyncpg.Record, seconds: int, price_micros_per_hour: int) -> None:
+        """Let a task that is at work have been so for a while, on a machine at this price."""
+        await self._as_dispatcher(
+            "UPDATE tasks SET claimed_at = now() - make_interval(secs => $2), price_micros_per_hour = $3 WHERE id = $1",
+            task["id"],
+            seconds,
+            price_micros_per_hour,
+        )
+
     async def finish(self, task: asyncpg.Record, data: bytes = b"made", name: str = "result.png") -> str | None:
         """Upload a result and report it; the answer is the task's state, None when the report was refused."""
         key = f"spaces/{task['space_id']}/jobs/{task['job_id']}/{task['id']}/{task['attempt']}/output"

@@ -51,6 +51,18 @@ async def test_cancelling_ends_everything_unfinished_at_once(client: Client, mac
     assert len(await events_of(machines, "job.finished")) == 1
 
 
+async def test_what_machines_spent_on_a_cancelled_task_stays_spent(client: Client, machines: Machines) -> None:
+    job_id = await client.running(2)
+    [working] = await machines.claim(job_id, 1)
+    await machines.spend(working, seconds=3600, price_micros_per_hour=500_000)
+    job = await client.command(job_id, "cancel")
+    assert 500_000 <= job["cost_micros"] < 510_000
+    assert 3600 <= job["run_s"] < 3670
+    tasks = (await client.http.get(f"/api/v1/jobs/{job_id}/tasks")).json()["tasks"]
+    assert [task["cost_micros"] == job["cost_micros"] for task in tasks] == [True, False]
+    assert tasks[1]["cost_micros"] == 0
+
+
 async def test_a_draft_is_cancelled_and_takes_no_more_inputs(client: Client) -> None:
     job_id = await client.job()
     assert (await client.command(job_id, "cancel"))["status"] == "cancelled"

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 from shared.outbox import enqueue_task
-from shared.storage.keys import job_prefix
+from shared.storage.keys import incoming_key, job_prefix
 
 if TYPE_CHECKING:
     from shared.db import Connection
@@ -41,6 +41,7 @@ def forget_router(verify: CallbackVerifier, storage: ObjectStore) -> APIRouter:
 
     @router.post(f"/{QUEUE}", status_code=204)
     async def forget(job: ForgetJob) -> None:
-        await storage.delete_prefix(job_prefix(job.space_id, job.job_id))
+        for prefix in (job_prefix(job.space_id, job.job_id), incoming_key(job_prefix(job.space_id, job.job_id))):
+            await storage.delete_prefix(prefix)
 
     return router

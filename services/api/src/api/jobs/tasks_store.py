@@ -31,15 +31,25 @@ async def place(connection: Connection, space_id: UUID, queue_id: int, priority:
 
 
 async def cancel(connection: Connection, job_id: UUID) -> int:
-    """Cancel whatever is not finished, at work or not; how many that were."""
-    done = await connection.execute(
+    """Cancel whatever is not finished, at work or not; how many that were. What machines have spent on it until now stays spent."""
+    count: int = await connection.fetchval(
         """
-        WITH locked AS (SELECT id FROM tasks WHERE job_id = $1 AND status IN ('queued', 'delayed', 'held', 'processing') ORDER BY id FOR UPDATE)
-        UPDATE tasks t SET status = 'cancelled', finished_at = now(), lease_expires_at = NULL, progress = NULL FROM locked WHERE t.id = locked.id
+        WITH locked AS (
+          SELECT id, CASE WHEN status = 'processing' THEN attempt_ms(claimed_at, NULL) ELSE 0 END AS ms FROM tasks
+          WHERE job_id = $1 AND status IN ('queued', 'delayed', 'held', 'processing') ORDER BY id FOR UPDATE
+        ), cancelled AS (
+          UPDATE tasks t SET status = 'cancelled', finished_at = now(), lease_expires_at = NULL, progress = NULL,
+            cost_micros = t.cost_micros + cost_micros(locked.ms, t.price_micros_per_hour), run_ms = t.run_ms + locked.ms
+          FROM locked WHERE t.id = locked.id RETURNING t.id, t.space_id, locked.ms, t.price_micros_per_hour AS price
+        ), spent AS (
+          INSERT INTO job_deltas (job_id, space_id, task_id, cost_micros, run_ms)
+          SELECT $1, space_id, id, cost_micros(ms, price), ms FROM cancelled WHERE ms > 0
+        )
+        SELECT count(*)::int FROM cancelled
         """,
         job_id,
     )
-    return int(done.rpartition(" ")[2])
+    return count
 
 
 async def hold(connection: Connection, job_id: UUID) -> None:

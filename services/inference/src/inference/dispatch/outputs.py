@@ -1,4 +1,4 @@
-"""Looks at what a worker uploaded before its report is believed."""
+"""Looks at what a worker uploaded before its report is believed, and puts it where no address of the worker reaches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from shared.errors import Problem
-from shared.storage.keys import output_key
+from shared.storage.keys import incoming_key, output_key
 from shared.storage.media import HEAD_BYTES
 from shared.studio.outputs import plausible
 
@@ -61,15 +61,22 @@ class Outputs:
         if report.output_path != key or not upload or upload["attempt"] != report.attempt:
             return OutputNotAllowed()
         async with self._places:
-            info = await self._storage.head(key)
-            if info is None:
-                return OutputMissing()
-            if info.size != upload["size"]:
-                return OutputDiffers(f"{info.size} bytes lie at `output_path`, and {upload['size']} were announced.")
-            if info.content_type != upload["content_type"] or not plausible(
-                upload["content_type"], await self._head(key)
-            ):
-                return OutputDiffers(f"What lies at `output_path` is no {upload['content_type']}, as was announced.")
+            return await self._keep(key, upload["size"], upload["content_type"])
+
+    async def _keep(self, key: str, size: int, content_type: str) -> Problem | None:
+        """Take in what arrived. A report that is repeated finds it taken in, and is told the same."""
+        arrived = incoming_key(key)
+        info, place = await self._storage.head(arrived), arrived
+        if info is None:
+            info, place = await self._storage.head(key), key
+        if info is None:
+            return OutputMissing()
+        if info.size != size:
+            return OutputDiffers(f"{info.size} bytes lie at `output_path`, and {size} were announced.")
+        if info.content_type != content_type or not plausible(content_type, await self._head(place)):
+            return OutputDiffers(f"What lies at `output_path` is no {content_type}, as was announced.")
+        if place == arrived:
+            await self._storage.promote(arrived, key, content_type=content_type)
         return None
 
     async def _head(self, key: str) -> bytes:

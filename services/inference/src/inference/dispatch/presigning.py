@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from shared.contracts.dispatch import Presigned
-from shared.storage.keys import output_key
+from shared.storage.keys import incoming_key, output_key
 from shared.studio.outputs import output_type
 
 from inference import queue
@@ -51,8 +51,9 @@ class Addresses:
         upload = _upload(wanted)
         space, job, *_ = await queue.open_task(self._database, credentials, wanted.task_id, wanted.attempt, upload)
         key = output_key(UUID(space), UUID(job), wanted.task_id, wanted.attempt)
+        # Not where it will be read: what has been looked at must not be written over while the address lives.
         signed = await self._storage.presign_put(
-            key, content_type=upload["content_type"], size=upload["size"], expires_s=self._expires_s
+            incoming_key(key), content_type=upload["content_type"], size=upload["size"], expires_s=self._expires_s
         )
         return Presigned(
             url=signed.url,
