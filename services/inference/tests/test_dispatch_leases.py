@@ -22,14 +22,21 @@ async def test_the_same_claim_again_answers_the_same_tasks(studio: Studio) -> No
     assert len(await worker.claim(10)) == 3
 
 
-async def test_a_claim_whose_tasks_are_gone_is_a_new_one(studio: Studio) -> None:
-    job = await studio.gateway.job(1)
+async def test_a_claim_that_comes_again_when_its_tasks_are_finished_takes_no_others(studio: Studio) -> None:
+    await studio.gateway.job(1)
     worker, claim = await studio.worker(), new_id()
     [task] = await worker.claim(1, claim_id=claim)
     assert (await worker.report(task)).status_code == 200
-    assert await worker.claim(1, claim_id=claim) == []
     other = await studio.gateway.job(1)
-    assert [task["job_id"] for task in await worker.claim(1, claim_id=claim)] == [str(other.id)] != [str(job.id)]
+    assert await worker.claim(1, claim_id=claim, wait_s=30) == []
+    assert [task["job_id"] for task in await worker.claim(1, claim_id=new_id())] == [str(other.id)]
+
+
+async def test_a_claim_that_found_nothing_may_come_again(studio: Studio) -> None:
+    worker, claim = await studio.worker(), new_id()
+    assert await worker.claim(1, claim_id=claim) == []
+    await studio.gateway.job(1)
+    assert len(await worker.claim(1, claim_id=claim)) == 1
 
 
 async def test_a_claim_of_one_worker_tells_another_nothing(studio: Studio) -> None:

@@ -54,7 +54,10 @@ class Registered(BaseModel):
 
 
 class NextTask(BaseModel):
-    """`POST /api/v1/worker/next-task`. The same `claim_id` again answers the same tasks: for an answer that was lost."""
+    """`POST /api/v1/worker/next-task`. The same `claim_id` again answers the same tasks: for an answer that was lost.
+
+    Use a new one for each claim: one whose tasks are finished or lost answers nothing.
+    """
 
     worker_id: WorkerId
     max_tasks: int = Field(1, ge=1, le=100)

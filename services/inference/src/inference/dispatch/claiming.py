@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 from inference import queue
 from inference.queue import Claimed, ClaimRequest, WorkerUnknown
@@ -21,8 +23,33 @@ if TYPE_CHECKING:
     from inference.rescue import Rescuer
     from inference.settings import DispatchSettings
 
+# Some minutes of claims: longer than any request is on its way.
+_REMEMBERED = 20_000
+
 Gone = Callable[[], Awaitable[bool]]
 T = TypeVar("T")
+
+
+class AnsweredClaims:
+    """Claims that got tasks lately. One that comes again gets those that it still holds and no other.
+
+    A worker that gave up waiting asks again under the same id, is answered and finishes; when the first request is worked on only then, nobody
+    would hear of tasks that it took.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[UUID, UUID], None] = OrderedDict()
+
+    def add(self, worker: UUID, claim_id: UUID | None) -> None:
+        """This claim got tasks."""
+        if claim_id is not None:
+            self._known[worker, claim_id] = None
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+    def has(self, worker: UUID, claim_id: UUID | None) -> bool:
+        """Whether this claim has got tasks before."""
+        return claim_id is not None and (worker, claim_id) in self._known
 
 
 class Claims:
@@ -45,6 +72,7 @@ class Claims:
         self._rescuer = rescuer
         self._waiting = waiting
         self._folder = folder
+        self._answered = AnsweredClaims()
 
     async def next(self, credentials: Credentials, wanted: NextTask, gone: Gone) -> Claimed:
         """Tasks for a worker, waiting for them as long as it said; nothing is claimed for one that has hung up meanwhile."""
@@ -53,6 +81,8 @@ class Claims:
             return claimed
         deadline = asyncio.get_running_loop().time() + wanted.wait_s
         worker = await self._roster.find(credentials, wanted.worker_id, wanted.capabilities)
+        if self._answered.has(worker.id, wanted.claim_id):
+            return claimed
         with self._waiting.join(worker.capabilities) as waiter:
             while _worth_waiting(claimed, wanted):
                 left = deadline - asyncio.get_running_loop().time()
@@ -71,7 +101,11 @@ class Claims:
         await self._rescuer.if_due()
 
         async def attempt(request: ClaimRequest) -> tuple[Reported, Claimed]:
-            return await queue.exchange(self._database, credentials, reports, self._settings.backoff_s, request)
+            reported, claimed = await queue.exchange(
+                self._database, credentials, reports, self._settings.backoff_s, request
+            )
+            self._remember(request, claimed)
+            return reported, claimed
 
         reported, claimed = await self._as_known(credentials, wanted, attempt)
         self._served(claimed)
@@ -92,7 +126,9 @@ class Claims:
 
     async def _once(self, credentials: Credentials, wanted: NextTask) -> Claimed:
         async def attempt(request: ClaimRequest) -> Claimed:
-            return await queue.claim(self._database, credentials, request)
+            claimed = await queue.claim(self._database, credentials, request)
+            self._remember(request, claimed)
+            return claimed
 
         claimed = await self._as_known(credentials, wanted, attempt)
         self._served(claimed)
@@ -111,9 +147,19 @@ class Claims:
     async def _request(self, credentials: Credentials, wanted: NextTask) -> ClaimRequest:
         worker = await self._roster.find(credentials, wanted.worker_id, wanted.capabilities)
         queues = await self._board.for_worker(worker.capabilities)
+        spent = self._answered.has(worker.id, wanted.claim_id)
         return ClaimRequest(
-            worker.id, wanted.claim_id, queues, wanted.max_tasks, self._settings.lease_s, self._board.time_to_push()
+            worker.id,
+            wanted.claim_id,
+            [] if spent else queues,
+            wanted.max_tasks,
+            self._settings.lease_s,
+            self._board.time_to_push(),
         )
+
+    def _remember(self, request: ClaimRequest, claimed: Claimed) -> None:
+        if claimed.count:
+            self._answered.add(request.worker, request.claim_id)
 
     def _served(self, claimed: Claimed) -> None:
         if claimed.queue is not None:
