@@ -71,6 +71,22 @@ def test_a_photo_sent_here_is_chosen_as_soon_as_it_is_there(visit: Any, someone:
     assert _jobs(someone)[0]["total"] == 1
 
 
+def test_more_than_an_entry_takes_are_sent_at_once_and_none_of_them_to_the_journal(
+    visit: Any, someone: Any, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"새것 {number}.png" for number in range(24)]
+    for file in files:
+        file.write_bytes(someone.picture((200, 40, 40)))
+    visitor = visit(someone)
+    page = visitor.open("/studio?new=1")
+    page.locator('.maru-upload input[type="file"]').set_input_files(files)
+    expect(page.locator(".maru-pick-count")).to_have_text("24장 골랐어요")
+    page.get_by_role("link", name="기록", exact=True).first.click()
+    page.get_by_role("radio", name="사진").click()
+    expect(page.get_by_label("사진 고르기")).to_be_attached()
+    expect(page.locator(".maru-file")).to_have_count(0)
+
+
 def test_all_that_match_are_taken_by_the_gateway_not_page_by_page(visit: Any, stack: Any, someone: Any) -> None:
     someone.photos(50, "여름")
     someone.photos(2, "겨울")

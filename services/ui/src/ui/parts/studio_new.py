@@ -17,7 +17,7 @@ from ui.core.trouble import show
 from ui.parts import nav
 from ui.parts.circle import circle
 from ui.parts.studio_form import Settings, runner_title, settings_form
-from ui.parts.studio_picker import Choice, choose_photos
+from ui.parts.studio_picker import JOB_FILES, Choice, choose_photos
 from ui.parts.studio_words import count, money, span
 from ui.parts.uploads import keep_files
 from ui.parts.words import plain
@@ -205,7 +205,7 @@ def _submit(draft: JobDraft, choice: Choice) -> None:
         show(problem, key="studio-run", retry=False)
         return
     if not isinstance(choice.inputs, FileFilter):
-        keep_files(choice.inputs, "photo", st.session_state.to_dict())
+        keep_files(choice.inputs, JOB_FILES, st.session_state.to_dict())
     for name in ("studio-draft", "studio-like", "studio-name"):
         st.session_state.pop(name, None)
     st.session_state["said"] = t("studio.submitted")

@@ -17,6 +17,8 @@ from ui.parts.cards import media_address
 from ui.parts.studio_words import count
 from ui.parts.uploads import Files, choose_files, chosen_files
 
+JOB_FILES = "job"
+_MOST_NEW = 200
 _PAGE = 48
 _WORDS = ("page", "clear", "list", "previous", "next")
 
@@ -53,8 +55,9 @@ def choose_photos(space_id: str, chosen_before: tuple[str, ...], *, mine: bool, 
 
 
 def _new_files() -> Files:
-    choose_files("photo")
-    return chosen_files("photo", st.session_state.to_dict())
+    if choose_files("photo", into=JOB_FILES, most=_MOST_NEW):
+        st.rerun()
+    return chosen_files(JOB_FILES, st.session_state.to_dict())
 
 
 def _filters(space_id: str, key: str) -> FileFilter:

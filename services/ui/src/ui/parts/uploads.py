@@ -53,23 +53,26 @@ class _File:
 
 @dataclass
 class _Tray:
-    """The files that were chosen in the picker of one kind, by the names that the browser gave them."""
+    """The files that were chosen for one purpose, by the names that the browser gave them."""
 
     files: dict[str, _File] = field(default_factory=dict)
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
-def choose_files(kind: str) -> bool:
+def choose_files(kind: str, *, into: str | None = None, most: int = 20) -> bool:
     """Show the picker of this kind and keep its uploads going; returns whether it should be drawn anew.
 
-    The picker is the same from entry to entry: the browser drops the files that were kept, and only those, so that
-    one chosen meanwhile stays.
+    `into` names the tray that it fills, `kind` unless given: two purposes do not share what was chosen. The picker is
+    the same from entry to entry: the browser drops the files that were kept, and only those, so that one chosen
+    meanwhile stays.
     """
-    name = _picker(kind)
-    tray = _tray(st.session_state.setdefault(_SLOT, {}), kind)
+    into = into or kind
+    name = _picker(into)
+    tray = _tray(st.session_state.setdefault(_SLOT, {}), into)
     known = dict(tray.files)
     data = {
         "name": name,
+        "most": most,
         "accept": _ACCEPT[kind],
         "icon": _ICONS[kind],
         "plan": {file_id: file.plan for file_id, file in known.items() if file.plan},
@@ -80,44 +83,44 @@ def choose_files(kind: str) -> bool:
     }
     if kind == "audio":
         data["record"] = {word: t(f"record.{word}") for word in _RECORD_WORDS}
-    rows = file_picker(data, key=name, on_change=partial(_reported, kind))
+    rows = file_picker(data, key=name, on_change=partial(_reported, into))
     _forget_kept(rows, tray)
     # What the browser reports is done by now, unless that report ended early or this process began anew.
     return _advance(rows, tray)
 
 
-def chosen_files(kind: str, page: Mapping[str, Any]) -> Files:
-    """What the picker of this kind holds, by a copy of the session state."""
-    known = _tray(page.get(_SLOT, {}), kind).files
-    rows = [row for row in _rows(page, kind) if row["id"] not in known or not known[row["id"]].kept]
+def chosen_files(tray: str, page: Mapping[str, Any]) -> Files:
+    """What was chosen into this tray, by a copy of the session state."""
+    known = _tray(page.get(_SLOT, {}), tray).files
+    rows = [row for row in _rows(page, tray) if row["id"] not in known or not known[row["id"]].kept]
     files = [known.get(row["id"], _File()) for row in rows]
     ready = tuple(file.upload_id for file in files if file.ready)
     failed = sum(bool(file.error) or row["stage"] == "broken" for row, file in zip(rows, files, strict=True))
     return Files(ready, len(rows) - len(ready) - failed, failed)
 
 
-def keep_files(uploads: tuple[str, ...], kind: str, page: Mapping[str, Any]) -> None:
-    """These uploads are part of an entry now, and no longer chosen for the next."""
-    for file in _tray(page.get(_SLOT, {}), kind).files.values():
+def keep_files(uploads: tuple[str, ...], tray: str, page: Mapping[str, Any]) -> None:
+    """These uploads are part of an entry or a job now, and no longer chosen for the next."""
+    for file in _tray(page.get(_SLOT, {}), tray).files.values():
         file.kept = file.kept or file.upload_id in uploads
 
 
-def _picker(kind: str) -> str:
-    return f"files-{kind}"
+def _picker(tray: str) -> str:
+    return f"files-{tray}"
 
 
-def _tray(slot: dict[str, _Tray], kind: str) -> _Tray:
-    return slot.setdefault(kind, _Tray())
+def _tray(slot: dict[str, _Tray], name: str) -> _Tray:
+    return slot.setdefault(name, _Tray())
 
 
-def _rows(page: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = (page.get(_picker(kind)) or {}).get("files") or []
+def _rows(page: Mapping[str, Any], tray: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = (page.get(_picker(tray)) or {}).get("files") or []
     return rows
 
 
-def _reported(kind: str) -> None:
+def _reported(name: str) -> None:
     page = st.session_state.to_dict()
-    _advance(_rows(page, kind), _tray(page.get(_SLOT, {}), kind))
+    _advance(_rows(page, name), _tray(page.get(_SLOT, {}), name))
 
 
 def _forget_kept(rows: list[dict[str, Any]], tray: _Tray) -> None:
