@@ -150,6 +150,16 @@ def test_one_result_opens_and_all_come_as_a_zip(visit: Any, someone: Any) -> Non
     assert len(archive.namelist()) == 3
 
 
+def test_results_are_kept_in_the_journal_afterwards(visit: Any, someone: Any) -> None:
+    job = someone.job(someone.photos(3))
+    visitor = visit(someone)
+    page = visitor.open(f"/studio?job={job}")
+    expect(_tiles(page, "done")).to_have_count(3)
+    visitor.button("결과 3개를 기록에 남기기").click()
+    expect(page.get_by_text("결과 3개 가운데 3개를 기록에 남겼습니다.")).to_be_visible()
+    expect(page.get_by_role("button", name="기록에 남기기")).to_have_count(0)
+
+
 def test_no_worker_is_said_with_the_commands_until_there_is_one(visit: Any, stack: Any, someone: Any) -> None:
     stack.control(workers=0)
     job = someone.job(someone.photos(2))

@@ -351,6 +351,27 @@ async def link(job: str, user: User, request: Request) -> Row:
     return {"url": f"{str(request.base_url).rstrip('/')}/zips/{job}.zip", "expires_at": now()}
 
 
+def _filing(row: Row) -> Row:
+    done = [task for task in row["tasks"] if task["status"] == "done"]
+    kept = sum(bool(task.get("kept")) for task in done)
+    return {"job_id": row["id"], "file_results": row["file_results"], "done": len(done), "filed": kept, "waiting": 0,
+            "skipped": 0, "reasons": []}  # fmt: skip
+
+
+@router.get("/api/v1/jobs/{job}/file-results")
+async def filing(job: str, user: User) -> Row:
+    return _filing(WORLD.readable(user, WORLD.jobs.get(job)))
+
+
+@router.post("/api/v1/jobs/{job}/file-results", status_code=202)
+async def keep(job: str, user: User) -> Row:
+    row = WORLD.readable(user, WORLD.jobs.get(job))
+    WORLD.writable(user, row["space_id"])
+    for task in row["tasks"]:
+        task["kept"] = task["status"] == "done"
+    return _filing(row)
+
+
 @router.post("/api/v1/jobs/{job}/{order}", response_model=Job)
 async def order(job: str, order: Literal["cancel", "pause", "resume", "retry-failed"], user: User) -> Row:
     row = WORLD.readable(user, WORLD.jobs.get(job))

@@ -60,6 +60,22 @@ class Estimate(BaseModel):
     workers_online: int = 0
 
 
+class SkippedResult(BaseModel):
+    seq: int
+    detail: str
+
+
+class ResultFiling(BaseModel):
+    """How far a job's results are kept as entries."""
+
+    file_results: bool
+    done: int
+    filed: int
+    waiting: int
+    skipped: int
+    reasons: list[SkippedResult] = []
+
+
 class RunnerWorkers(BaseModel):
     runner: str
     online: int
@@ -164,6 +180,15 @@ def retry_task(api: Api, task_id: str) -> None:
 def results_link(api: Api, job_id: str) -> str:
     """A link to all results as one zip, good for some minutes and for whoever has it."""
     return str(api.call("POST", f"/api/v1/jobs/{job_id}/results-link")["url"])
+
+
+def result_filing(api: Api, job_id: str) -> ResultFiling:
+    return ResultFiling.model_validate(api.call("GET", f"/api/v1/jobs/{job_id}/file-results"))
+
+
+def file_results(api: Api, job_id: str) -> None:
+    """Keep every result as an entry, each once; those that were left out are tried again."""
+    api.call("POST", f"/api/v1/jobs/{job_id}/file-results")
 
 
 def workers(api: Api) -> Workers:

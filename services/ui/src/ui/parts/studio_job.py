@@ -15,6 +15,7 @@ from ui.parts import nav
 from ui.parts.arriving import say
 from ui.parts.browser import announce, job_board
 from ui.parts.studio_commands import commands
+from ui.parts.studio_filing import filing
 from ui.parts.studio_form import runner_title
 from ui.parts.studio_tasks import task_data
 from ui.parts.studio_words import count, is_active
@@ -63,6 +64,8 @@ def _live(drawn: Job) -> None:
     if is_active(job):
         nobody_works(workers, job.runner)
     commands(job)
+    if not is_active(job):
+        filing(job)
     _board(job, page, workers)
 
 
