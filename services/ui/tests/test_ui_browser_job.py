@@ -109,6 +109,18 @@ def test_failed_tasks_say_why_and_can_be_tried_again(visit: Any, stack: Any, som
     someone.job_ends(job)
 
 
+def test_a_failure_that_is_watched_says_why_when_the_job_has_ended(visit: Any, stack: Any, someone: Any) -> None:
+    stack.control(workers=0, task_delay=0.15, fail_tasks=2)
+    job = someone.job(someone.photos(3))
+    page = visit(someone).open(f"/studio?job={job}")
+    expect(_tiles(page, "queued")).to_have_count(3)
+    stack.control(workers=1)
+    expect(page.locator('.maru-job-head [data-status="failed"]')).to_be_visible()
+    expect(page.get_by_role("button", name="같은 설정으로 다시 실행")).to_be_visible()
+    _tiles(page, "failed").first.click()
+    expect(page.locator(".maru-viewer[open]")).to_contain_text("읽을 수 있는 사진이 아닙니다.")
+
+
 def test_before_and_after_are_compared_by_keyboard_and_by_pointer(visit: Any, someone: Any) -> None:
     job = someone.job([someone.photo("하나.png", (200, 30, 30)), someone.photo("둘.png", (30, 30, 200))])
     someone.job_ends(job)

@@ -72,8 +72,9 @@ class Board {
       const task = known.get(news.id);
       if (!task || news.attempt < task.attempt) continue;
       for (const name of TOLD) if (news[name] !== undefined && news[name] !== null) task[name] = news[name];
-      // Why it failed is told in the page's language, with the next data.
-      if (news.status !== "failed") task.error = null;
+      // Why it failed is told in the page's language, with the data; events that are heard again must not take it away.
+      const told = this.data.tasks.find((one) => one.id === task.id);
+      task.error = task.status === "failed" && told?.attempt === task.attempt ? told.error : null;
       if (news.status === "done") task.after ??= `/file/api/v1/tasks/${task.id}/output`;
     }
     const elsewhere = this.data.show && this.tasks.some((task) => task.status !== this.data.show);
