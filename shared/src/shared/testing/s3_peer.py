@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
+from shared.testing.http_peer import http_peer
 from shared.testing.sigv4 import Request, SignatureRefused, check_signature
 
 _XML = "application/xml"
@@ -206,14 +206,5 @@ def _handler(peer: S3Peer) -> type[BaseHTTPRequestHandler]:
 def run_s3_peer() -> Generator[S3Peer]:
     """A peer on a free port, for as long as the block runs."""
     peer = S3Peer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(peer))
-    server.daemon_threads = True
-    peer.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="s3-peer")
-    thread.start()
-    try:
+    with http_peer(_handler(peer), "s3-peer") as peer.endpoint:
         yield peer
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import parse_qs
 from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from shared.testing.http_peer import http_peer
 
 ANON_KEY = "peer-anon-key"
 Algorithm = Literal["ES256", "RS256"]
@@ -170,14 +171,5 @@ def run_supabase_peer(algorithm: Algorithm = "ES256") -> Generator[SupabasePeer]
     """A peer on a free port, for as long as the block runs."""
     peer = SupabasePeer()
     peer.add_key(algorithm)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(peer))
-    server.daemon_threads = True
-    peer.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="supabase-peer")
-    thread.start()
-    try:
+    with http_peer(_handler(peer), "supabase-peer") as peer.url:
         yield peer
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

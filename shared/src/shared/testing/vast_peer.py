@@ -7,14 +7,15 @@ answered first, one for each call of their kind.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
+
+from shared.testing.http_peer import http_peer
 
 CallKind = Literal["search", "create", "list", "destroy"]
 
@@ -357,14 +358,5 @@ def _handler(peer: VastPeer) -> type[BaseHTTPRequestHandler]:
 def run_vast_peer() -> Generator[VastPeer]:
     """A peer on a free port, for as long as the block runs."""
     peer = VastPeer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(peer))
-    server.daemon_threads = True
-    peer.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="vast-peer")
-    thread.start()
-    try:
+    with http_peer(_handler(peer), "vast-peer") as peer.url:
         yield peer
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
