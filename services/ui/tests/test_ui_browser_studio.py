@@ -82,9 +82,32 @@ def test_more_than_an_entry_takes_are_sent_at_once_and_none_of_them_to_the_journ
     page.locator('.maru-upload input[type="file"]').set_input_files(files)
     expect(page.locator(".maru-pick-count")).to_have_text("24장 골랐어요")
     page.get_by_role("link", name="기록", exact=True).first.click()
-    page.get_by_role("radio", name="사진").click()
+    page.get_by_role("radio", name="사진", exact=True).click()
     expect(page.get_by_label("사진 고르기")).to_be_attached()
     expect(page.locator(".maru-file")).to_have_count(0)
+
+
+def test_a_job_run_again_in_another_way_is_named_for_that_unless_somebody_named_it(visit: Any, someone: Any) -> None:
+    someone.photo("여름.png")
+    visitor = visit(someone)
+    page = visitor.open("/studio?new=1")
+    page.get_by_role("option").click()
+    page.get_by_role("radio", name="흑백으로").click()
+    visitor.settle()
+    _run_on(page, 1)
+    visitor.button("같은 설정으로 다시 실행").click()
+    page.get_by_role("radio", name="되살리기").click()
+    visitor.settle()
+    _run_on(page, 1)
+    eventually_sync(lambda: len(_jobs(someone)) == 2)
+    assert sorted(job["name"].split(" · ")[0] for job in _jobs(someone)) == ["되살리기", "흑백으로"]
+    given = someone.job([someone.photo("가을.png")], name="할머니 사진")
+    someone.job_ends(given)
+    visitor.open(f"/studio?new=1&like={given}")
+    page.get_by_role("radio", name="되살리기").click()
+    visitor.settle()
+    _run_on(page, 1)
+    eventually_sync(lambda: [job["name"] for job in _jobs(someone)].count("할머니 사진") == 2)
 
 
 def test_all_that_match_are_taken_by_the_gateway_not_page_by_page(visit: Any, stack: Any, someone: Any) -> None:

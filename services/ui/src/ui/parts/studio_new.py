@@ -2,7 +2,9 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +30,7 @@ _MOST_AGAIN = 500
 
 @dataclass(frozen=True)
 class Given:
-    """What a job that is run again brings."""
+    """What a job that is run again brings; a name only when somebody gave it."""
 
     name: str = ""
     runner: str = ""
@@ -75,7 +77,9 @@ def _given(like: str) -> Given:
             raise
         return Given()
     ids = tuple(row.input_path for row in page.tasks if row.input_path and _is_id(row.input_path))
-    given = Given(job.name, job.runner, job.params, ids, str(job.space_id))
+    usual = _usual_name(job.runner, job.params, when.local(job.created_at).date())
+    name = "" if job.name == usual else job.name
+    given = Given(name, job.runner, job.params, ids, str(job.space_id))
     st.session_state["studio-like"] = (like, given)
     return given
 
@@ -139,7 +143,7 @@ def _details(runner: Runner, settings: Settings, space_id: str, given: Given) ->
     key = st.session_state.setdefault("studio-draft", uuid.uuid4().hex)
     file_results = st.toggle(t("studio.file_results"), key="studio-file-results")
     with st.expander(t("studio.details"), icon=":material/tune:", key="studio-details"):
-        usual = given.name or _usual_name(runner, settings)
+        usual = given.name or _usual_name(runner.name, settings.params, when.today())
         name = st.text_input(t("studio.name"), placeholder=usual, max_chars=200, key="studio-name")
         priority = st.select_slider(
             t("studio.priority"),
@@ -153,11 +157,10 @@ def _details(runner: Runner, settings: Settings, space_id: str, given: Given) ->
     )
 
 
-def _usual_name(runner: Runner, settings: Settings) -> str:
+def _usual_name(runner: str, params: Mapping[str, Any], day: date) -> str:
     """What is done, and when."""
-    operation = settings.params.get("operation")
-    what = maybe(f"runner.{runner.name}.operation.{operation}") or runner_title(runner.name)
-    return f"{what} · {when.day_long(when.today())}"
+    what = maybe(f"runner.{runner}.operation.{params.get('operation')}") or runner_title(runner)
+    return f"{what} · {when.day_long(day)}"
 
 
 def _estimate(draft: JobDraft, settings: Settings, choice: Choice) -> None:
