@@ -172,6 +172,26 @@ def test_results_are_kept_in_the_journal_afterwards(visit: Any, someone: Any) ->
     expect(page.get_by_role("button", name="기록에 남기기")).to_have_count(0)
 
 
+def test_a_job_that_has_ended_is_deleted_after_asking(visit: Any, someone: Any) -> None:
+    job = someone.job(someone.photos(1), name="여름 사진")
+    someone.job_ends(job)
+    visitor = visit(someone)
+    page = visitor.open(f"/studio?job={job}")
+    visitor.button("작업 지우기").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("처리한 사진은 남습니다.")
+    dialog.get_by_role("button", name="지우기", exact=True).click()
+    expect(page.locator("#maru-live")).to_contain_text("작업과 결과를 지웠습니다.")
+    assert someone.http.get(f"/api/v1/jobs/{job}").status_code == 404
+
+
+def test_a_worker_for_programs_is_started_with_their_file(visit: Any, stack: Any, someone: Any) -> None:
+    stack.control(workers=0)
+    job = someone.job(someone.photos(1), runner="command", params={"command": "thumbnail"})
+    page = visit(someone).open(f"/studio?job={job}")
+    expect(page.locator(".maru-copy code").last).to_have_text(re.compile(r"--token wk_… --commands commands\.toml$"))
+
+
 def test_no_worker_is_said_with_the_commands_until_there_is_one(visit: Any, stack: Any, someone: Any) -> None:
     stack.control(workers=0)
     job = someone.job(someone.photos(2))

@@ -372,6 +372,13 @@ async def keep(job: str, user: User) -> Row:
     return _filing(row)
 
 
+@router.delete("/api/v1/jobs/{job}", status_code=204)
+async def delete(job: str, user: User) -> None:
+    row = WORLD.readable(user, WORLD.jobs.get(job))
+    WORLD.writable(user, row["space_id"])
+    del WORLD.jobs[job]
+
+
 @router.post("/api/v1/jobs/{job}/{order}", response_model=Job)
 async def order(job: str, order: Literal["cancel", "pause", "resume", "retry-failed"], user: User) -> Row:
     row = WORLD.readable(user, WORLD.jobs.get(job))

@@ -173,6 +173,11 @@ def command(api: Api, job_id: str, name: str) -> None:
     api.call("POST", f"/api/v1/jobs/{job_id}/{name}")
 
 
+def delete(api: Api, job_id: str) -> None:
+    """The job and its results; the photos it was made from stay."""
+    api.call("DELETE", f"/api/v1/jobs/{job_id}")
+
+
 def retry_task(api: Api, task_id: str) -> None:
     api.call("POST", f"/api/v1/tasks/{task_id}/retry")
 

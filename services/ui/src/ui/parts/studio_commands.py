@@ -1,4 +1,4 @@
-"""What a person may do with a job: pause, resume, cancel, try again, take the results, run again."""
+"""What a person may do with a job: pause, resume, cancel, try again, take the results, run again, delete."""
 
 import time
 from functools import partial
@@ -36,6 +36,10 @@ def commands(job: Job) -> None:
             nav.go("studio", new=1, like=job_id)
         if is_active(job) and st.button(t("studio.cancel"), type="tertiary", icon=":material/block:", key="job-cancel"):
             confirm("cancel_job", partial(_cancel, job_id))
+        if not is_active(job) and st.button(
+            t("studio.delete"), type="tertiary", icon=":material/delete:", key="job-delete"
+        ):
+            confirm("delete_job", partial(_delete, job_id))
 
 
 def _button(name: str, icon: str, job_id: str, *, primary: bool = False, label: str = "") -> None:
@@ -61,6 +65,12 @@ def _cancel(job_id: str) -> None:
     studio.command(session.api(), job_id, "cancel")
     st.session_state["said"] = t("studio.cancelled")
     st.rerun()
+
+
+def _delete(job_id: str) -> None:
+    studio.delete(session.api(), job_id)
+    st.session_state["said"] = t("studio.deleted")
+    nav.go("studio")
 
 
 def _results(job: Job, *, primary: bool) -> None:

@@ -10,6 +10,7 @@ from ui.core.api import ApiProblem
 from ui.core.i18n import language, t
 from ui.core.trouble import show
 from ui.parts import nav
+from ui.parts.arriving import say
 from ui.parts.browser import job_list
 from ui.parts.studio_form import runner_title
 from ui.parts.studio_words import is_active
@@ -22,6 +23,7 @@ _EVERY_MS = 3000
 def jobs_page() -> None:
     """The list, or what Studio is for while there is no job."""
     st.markdown(f"# {t('nav.studio')}", anchors=False)
+    say()
     place = st.container(key="studio-new")
     _listed(place)
 

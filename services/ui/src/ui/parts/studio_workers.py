@@ -9,6 +9,9 @@ from ui.core.settings import ui_settings
 from ui.core.studio import Workers
 from ui.parts.browser import copies
 
+# What a worker must be started with before it takes tasks of these runners.
+_NEEDS = {"command": " --commands commands.toml", "diffusers": " --models models"}
+
 
 def crew() -> Workers | None:
     """The workers, or nothing where that cannot be read now: a page must not depend on it."""
@@ -26,8 +29,9 @@ def nobody_works(workers: Workers | None, runner: str) -> None:
         known = "no_worker" if not workers.online else "no_such_worker"
         st.markdown(f"**:material/power_off: {t(f'studio.{known}')}**")
         st.markdown(t("studio.no_worker_text"))
+        run = f"maru worker run --url {ui_settings().inference_url} --token wk_…{_NEEDS.get(runner, '')}"
         lines = [
             (t("studio.make_token"), "maru worker token create --name my-worker"),
-            (t("studio.start_worker"), f"maru worker run --url {ui_settings().inference_url} --token wk_…"),
+            (t("studio.start_worker"), run),
         ]
         copies(lines, {"copy": t("action.copy"), "copied": t("action.copied")}, key="worker-command")
