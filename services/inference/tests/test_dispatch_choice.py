@@ -153,6 +153,8 @@ async def test_a_worker_that_hung_up_while_it_waited_is_given_nothing(studio: St
         await _waits(studio, "gone")
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+        # An answer to a later request: by then the server has seen that the earlier one's connection is gone.
+        await http.get("/health")
         job = await studio.gateway.job(1)
         patient = await studio.worker("patient")
         [task] = await eventually(patient.claim)

@@ -117,7 +117,7 @@ def test_the_keyboard_alone_signs_in_writes_and_asks(visit: Any, someone: Any) -
     page.locator("a.maru-cite").first.focus()
     keys.press("Enter")
     expect(page.locator("mark")).to_contain_text("고구마")
-    assert page.evaluate("document.activeElement.tagName") == "MARK"
+    expect(page.locator("mark")).to_be_focused()
 
 
 def _tab_to(page: Any, text: str, *, role: str = "", backwards: bool = False) -> None:

@@ -16,6 +16,20 @@ def _png(path: Path) -> Path:
     return path
 
 
+def _photos(visitor: Any) -> Page:
+    """The journal with the picker of photos. A click in the moment in which the page is drawn anew is made again, as people do."""
+    page: Page = visitor.open("/journal")
+    kind, picker = page.get_by_role("radio", name="사진").first, page.get_by_label("사진 고르기")
+
+    def shown() -> bool:
+        kind.click()
+        visitor.settle()
+        return picker.count() > 0
+
+    eventually_sync(shown, within=30)
+    return page
+
+
 def _pick(page: Page, path: Path) -> None:
     page.locator('.maru-upload:visible input[type="file"]').set_input_files(path)
 
@@ -36,8 +50,7 @@ def test_a_file_chosen_while_an_entry_is_being_kept_belongs_to_the_next(
     visit: Any, stack: Any, someone: Any, tmp_path: Path
 ) -> None:
     visitor = visit(someone)
-    page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page = _photos(visitor)
     _pick(page, _png(tmp_path / "first.png"))
     _chosen(page, "first.png")
     stack.control(write_delay=1.5)
@@ -54,8 +67,7 @@ def test_a_file_chosen_while_the_entry_before_is_still_read_stays(
 ) -> None:
     stack.control(step_delay=0.6)
     visitor = visit(someone)
-    page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page = _photos(visitor)
     for number in range(3):
         name = f"{number}.png"
         _pick(page, _png(tmp_path / name))
@@ -69,8 +81,7 @@ def test_a_photo_stays_chosen_while_another_kind_or_page_is_shown(
     visit: Any, stack: Any, someone: Any, tmp_path: Path
 ) -> None:
     visitor = visit(someone)
-    page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page = _photos(visitor)
     _pick(page, _png(tmp_path / "stays.png"))
     page.get_by_role("radio", name="문서").first.click()
     expect(page.get_by_text("문서 고르기")).to_be_visible()
@@ -87,8 +98,7 @@ def test_a_photo_stays_chosen_while_another_kind_or_page_is_shown(
 
 def test_a_chosen_photo_outlives_a_restart_of_the_app(visit: Any, stack: Any, someone: Any, tmp_path: Path) -> None:
     visitor = visit(someone)
-    page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page = _photos(visitor)
     _pick(page, _png(tmp_path / "a.png"))
     _chosen(page, "a.png")
     stack.app.stop(hard=True)
@@ -116,8 +126,7 @@ def test_a_press_that_comes_twice_keeps_one_entry(visit: Any, stack: Any, someon
 
 def test_a_file_that_was_taken_out_can_be_chosen_again(visit: Any, someone: Any, tmp_path: Path) -> None:
     visitor = visit(someone)
-    page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page = _photos(visitor)
     _pick(page, _png(tmp_path / "again.png"))
     _chosen(page, "again.png")
     visitor.button("빼기: again.png").click()

@@ -62,7 +62,7 @@ _WANTS: dict[str, dict[str, Any]] = {
     "another runner": {"runner": "other"},
 }
 _OFFERS: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "names nothing": ({}, {"anything", "another runner"}),
+    "names nothing": ({}, {"anything", "a model", "another runner"}),
     "laptop": ({"runners": [_RUNNER]}, {"anything"}),
     "small gpu": ({"runners": [_RUNNER, "other"], "gpu_name": "RTX 4060", "gpu_memory_gib": 8}, {"anything", "another runner"}),
     "large gpu": ({"runners": [_RUNNER], "gpu_name": "NVIDIA H200", "gpu_memory_gib": 139}, {"anything", "a gpu", "memory"}),
