@@ -89,6 +89,7 @@ def test_a_photo_goes_straight_to_storage_and_shows_in_the_gallery(visit: Any, s
     sent = [url for url in visitor.requests if "/files/" in url]
     assert sent
     assert not any("_stcore/upload_file" in url for url in visitor.requests)
+    visitor.settle()
     page.locator("a.maru-card").first.click()
     expect(page.locator(".maru-figure img")).to_be_visible()
 
