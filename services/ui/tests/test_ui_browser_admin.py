@@ -40,10 +40,13 @@ def test_a_token_is_shown_once_with_its_command(visit: Any, administrator: Any) 
     expect(page.locator(".st-key-card-secret code").last).to_have_text(
         re.compile(rf"^maru worker run --url \S+ --token {re.escape(token)}$")
     )
+    visitor.settle()
     page.get_by_role("radio", name="대기열").click()
+    expect(page.locator(".st-key-card-secret")).to_have_count(0)
     visitor.settle()
     page.get_by_role("radio", name="연결 토큰").click()
     expect(page.get_by_role("table")).to_contain_text("거실 컴퓨터")
+    visitor.settle()
     assert token.split("_", 2)[2] not in page.content()
 
 
