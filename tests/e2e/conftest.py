@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from shared.testing.ports import free_ports
 
 _SERVICES = ("api", "ingest", "inference", "ui")
 _STARTS_WITHIN_S = 120.0
@@ -97,18 +97,6 @@ class Product:
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.api_url, timeout=30, trust_env=False)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on, at the moment."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 NewProduct = Callable[..., Product]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -17,6 +16,7 @@ import psycopg
 import pytest
 from shared.studio import worker_tokens
 from shared.testing.identity import PASSWORD, auth_environment, public_key_pem
+from shared.testing.ports import free_ports
 from shared.testing.postgres import RoleUrls
 from shared.testing.waiting import eventually_sync
 from shared.testing.worker_client import WorkerClient
@@ -166,7 +166,7 @@ class Studio:
 @pytest.fixture
 async def studio(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[Studio]:
     """Both services up, with short leases."""
-    ports = _free_ports(2)
+    ports = free_ports(2)
     env = _environment(database_urls, tmp_path / "home", ports)
     api = Service("api", ports[0], env | {"DATABASE_URL": database_urls.api}, tmp_path / "api.log")
     inference = Service(
@@ -199,14 +199,3 @@ def _environment(urls: RoleUrls, home: Path, ports: list[int]) -> dict[str, str]
         "MARU_LOG_LEVEL": "WARNING",
         **auth_environment(),
     }
-
-
-def _free_ports(number: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -75,6 +75,7 @@ class LocalWorker:
                 ended = await self._process.wait()
                 log.error("worker %d ended with %s; %s says why", self._number, ended, self._log)
             except Exception:
+                # Whatever it was, a disk that is full or a database that is away: it is told, and tried again after a pause.
                 log.exception("worker %d could not be started", self._number)
             pause_s = _FIRST_PAUSE_S if time.monotonic() - began > _STEADY_S else min(_LONGEST_PAUSE_S, pause_s * 2)
             await asyncio.sleep(pause_s)
@@ -86,7 +87,7 @@ class LocalWorker:
             try:
                 await asyncio.wait_for(self._process.wait(), _STOPS_WITHIN_S)
             except TimeoutError:
-                # Also what it runs: it leads a session of its own.
+                # With all of its session; what it runs leads sessions of their own, and ends when its end of the pipe closes.
                 os.killpg(self._process.pid, signal.SIGKILL)
                 await self._process.wait()
         self._pid_file.unlink(missing_ok=True)
