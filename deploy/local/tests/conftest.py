@@ -11,10 +11,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from maru.deliverer import Deliverer, HttpCaller, Route, TokenSigner
+from maru.deliverer import Deliverer, HttpCaller, TokenSigner
 from maru.runtime.secrets import LocalSecrets
 from receiver import Receiver
 from shared.db import Database
+from shared.deliveries import Route
 from shared.testing.postgres import RoleUrls
 
 Delivering = Callable[..., AbstractAsyncContextManager[Deliverer]]

@@ -13,11 +13,12 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import asyncpg
-from maru.deliverer import Deliverer, queue, subscription
+from maru.deliverer import Deliverer
 from maru.deliverer.queue import Outcome, backlog, claim, finish, move, take_back
 from maru.runtime.secrets import LocalSecrets
 from receiver import Answer, Received, receiving
 from shared.db import Database
+from shared.deliveries import queue, subscription
 from shared.outbox import emit_event, enqueue_task
 from shared.testing import eventually
 from shared.testing.postgres import RoleUrls
@@ -29,7 +30,8 @@ INDEX = queue("index-entry", "ingest", concurrency=8, deadline_s=600, max_attemp
 
 _CHILD = """
 import asyncio, sys
-from maru.deliverer import Deliverer, HttpCaller, TokenSigner, queue, subscription
+from maru.deliverer import Deliverer, HttpCaller, TokenSigner
+from shared.deliveries import queue, subscription
 from shared.db import Database
 
 async def main(dsn, base, key):

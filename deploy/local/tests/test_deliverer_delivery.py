@@ -14,12 +14,13 @@ from uuid import uuid4
 
 import jwt
 import pytest
-from maru.deliverer import Deliverer, queue, subscription
+from maru.deliverer import Deliverer
 from maru.deliverer.queue import backlog, dead_letters, retry_dead_letters
 from maru.deliverer.tokens import ACCOUNT, ISSUER
 from maru.runtime.secrets import LocalSecrets
 from receiver import Answer, Received, receiving
 from shared.db import Database
+from shared.deliveries import queue, subscription
 from shared.http.callbacks import CallbackVerifier
 from shared.outbox import NotifyRelay, emit_event, enqueue_task
 from shared.settings import CallbackSettings

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest.handlers import FACTS, commands
 from ingest.ports import Ports
-from maru.deliverer import ROUTES, Route
 from maru.home import Home
 from maru.runtime.environment import service_variables
 from maru.runtime.secrets import LocalSecrets
+from shared.deliveries import ROUTES, TOPICS, Route, attributes
 
 
 def of(kind: str, service: str) -> set[str]:
@@ -54,3 +54,13 @@ def test_names_are_unique() -> None:
 @given(st.sampled_from(ROUTES), st.integers(1, 10_000))
 def test_waiting_grows_and_stays_within_its_limit(route: Route, attempt: int) -> None:
     assert route.min_backoff_s <= route.backoff_s(attempt) <= route.backoff_s(attempt + 1) <= route.max_backoff_s
+
+
+def test_every_subscription_is_to_a_topic_that_exists() -> None:
+    assert {route.source for route in ROUTES if route.kind == "event"} <= set(TOPICS)
+
+
+def test_a_fact_carries_what_subscriptions_filter_by_and_nothing_else() -> None:
+    body = {"task_id": "1", "status": "done", "file_results": True, "space_id": "2"}
+    assert attributes("task.finished", body) == {"file_results": "true", "status": "done"}
+    assert attributes("entry.saved", {"entry_id": "1", "status": "done"}) == {}

@@ -2,7 +2,6 @@
 
 from maru.deliverer.deliverer import Deliverer
 from maru.deliverer.http_caller import HttpCaller
-from maru.deliverer.plan import ROUTES, Route, queue, subscription
 from maru.deliverer.tokens import TokenSigner
 
-__all__ = ["ROUTES", "Deliverer", "HttpCaller", "Route", "TokenSigner", "queue", "subscription"]
+__all__ = ["Deliverer", "HttpCaller", "TokenSigner"]

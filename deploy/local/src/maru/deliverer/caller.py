@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from maru.deliverer.queue import Outcome
 
 if TYPE_CHECKING:
-    from maru.deliverer.plan import Route
+    from shared.deliveries import Route
+
     from maru.deliverer.queue import Delivery
 
 # The only answers Pub/Sub takes for an acknowledgement; Cloud Tasks takes every 2xx.

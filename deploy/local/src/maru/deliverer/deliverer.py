@@ -22,9 +22,9 @@ from maru.deliverer.queue import Delivery, Outcome
 
 if TYPE_CHECKING:
     from shared.db import Database
+    from shared.deliveries import Route
 
     from maru.deliverer.caller import Caller
-    from maru.deliverer.plan import Route
     from maru.deliverer.tokens import TokenSigner
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maru.deliverer.plan import Route
+    from shared.deliveries import Route
+
     from maru.deliverer.queue import Delivery
 
 

@@ -14,8 +14,8 @@ from uuid import UUID
 
 if TYPE_CHECKING:
     from shared.db import Connection
+    from shared.deliveries import Route
 
-    from maru.deliverer.plan import Route
 
 # First half of the advisory lock that shows a deliverer to be alive; the second half is its number.
 _ALIVE = 0x4D415255

@@ -214,10 +214,11 @@ async def _engines(
     prepared: Prepared, env: Mapping[str, str], stack: AsyncExitStack
 ) -> tuple[Deliverer, TokenSigner, VectorIndex]:
     from shared.db import Database
+    from shared.deliveries import ROUTES
     from shared.settings import VectorSettings
     from shared.vectors import open_vectors
 
-    from maru.deliverer import ROUTES, Deliverer, HttpCaller, TokenSigner
+    from maru.deliverer import Deliverer, HttpCaller, TokenSigner
 
     signer = TokenSigner(prepared.secrets.callback_private_key)
     database = Database(prepared.deliverer_dsn, max_size=3)

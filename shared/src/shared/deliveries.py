@@ -1,6 +1,6 @@
-"""Who receives what: the table of contents of everything asynchronous on one machine.
+"""Who receives what: the table of contents of everything asynchronous.
 
-The cloud has the same table as Pub/Sub subscriptions and Cloud Tasks queues.
+On one machine the deliverer reads it; in the cloud it is topics, push subscriptions and queues.
 """
 
 from __future__ import annotations
@@ -71,3 +71,29 @@ ROUTES: Sequence[Route] = (
     queue("file-job-results", "api", concurrency=1, deadline_s=60, max_attempts=10),
     queue("forget-job", "api", concurrency=1, deadline_s=600, max_attempts=30),
 )
+
+TOPICS: Sequence[str] = (
+    "answer.finished",
+    "entry.changed",
+    "entry.deleted",
+    "entry.insights_corrected",
+    "entry.saved",
+    "job.finished",
+    "job.submitted",
+    "space.deleted",
+    "task.finished",
+    "upload.completed",
+    "user.signed_up",
+)
+"""Every fact that is published, whether anybody here listens or not."""
+
+
+def attributes(topic: str, body: Mapping[str, object]) -> dict[str, str]:
+    """What a subscription's filter may look at: of a fact's body, the fields that any subscription to `topic` filters by, as text."""
+    names = {name for route in ROUTES if route.kind == "event" and route.source == topic for name in route.only}
+    return {name: attribute(body[name]) for name in sorted(names) if name in body}
+
+
+def attribute(value: object) -> str:
+    """A value as the text that filters compare: `true` and `false` for booleans."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
