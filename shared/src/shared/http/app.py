@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from shared.http.access import AccessLog, RequestContext
+from shared.http.documentation import documentation_router
 from shared.http.headers import SecurityHeaders
 from shared.http.health import Check, health_router
 from shared.http.later import LaterRoutes, LoadBeforeUse
@@ -48,9 +49,12 @@ def create_app(
         max_body_size=max_body_mib * MIB,
         responses=PROBLEM_RESPONSES,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     app.include_router(health_router(checks))
+    app.include_router(documentation_router(app))
     install_problem_handlers(app)
     app.later = LaterRoutes()
     app.cors_origins = settings.cors_origins

@@ -16,13 +16,6 @@ _ALWAYS = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"cache-control": b"no-store",
 }
-# The interactive documentation is the one page that runs scripts: Swagger's, and the two lines that start it.
-_DOCUMENTATION = _ALWAYS | {
-    b"content-security-policy": (
-        b"default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-        b"img-src 'self' data: https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
-    )
-}
 
 
 class SecurityHeaders:
@@ -35,13 +28,12 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        wanted = _DOCUMENTATION if scope["path"] in {"/docs", "/docs/oauth2-redirect"} else _ALWAYS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
                 present = {name.lower() for name, _ in headers}
-                headers.extend((name, value) for name, value in wanted.items() if name not in present)
+                headers.extend((name, value) for name, value in _ALWAYS.items() if name not in present)
                 message["headers"] = headers
             await send(message)
 
