@@ -118,9 +118,11 @@ class Database:
 
     @asynccontextmanager
     async def listener(self) -> AsyncGenerator[asyncpg.Connection[Any]]:
-        """A connection of its own for LISTEN (not through a transaction pooler)."""
+        """A connection of its own for LISTEN and for locks of a session: neither survives a transaction pooler, which is refused."""
         import asyncpg
 
+        if self._pooled:
+            raise RuntimeError("a transaction pooler carries no LISTEN and no lock of a session: poll instead")
         connection = await asyncpg.connect(self._dsn)
         try:
             yield connection

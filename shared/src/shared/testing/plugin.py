@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shared.testing.postgres import RoleUrls, SharedPostgres
 
 
@@ -68,3 +70,12 @@ def ingest_database_url(database_urls: RoleUrls) -> str:
 def inference_database_url(database_urls: RoleUrls) -> str:
     """The same database, as inference reaches it."""
     return database_urls.inference
+
+
+@pytest.fixture
+def pooled_urls(database_urls: RoleUrls, tmp_path: Path) -> Generator[RoleUrls]:
+    """The same database, its services' logins through a transaction pooler with one connection for each of them."""
+    from shared.testing.pgbouncer import pooled
+
+    with pooled(database_urls, tmp_path / "pgbouncer") as urls:
+        yield urls
