@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from maru.commands.fleet import fleet
+from maru.commands.migrate import migrate
 from maru.commands.worker import worker
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app.add_typer(admin, name="admin")
 app.add_typer(letters, name="dead-letters")
 app.add_typer(worker, name="worker")
 app.add_typer(fleet, name="fleet")
+app.add_typer(migrate, name="migrate")
 
 
 @app.command()
