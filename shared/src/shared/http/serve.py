@@ -8,7 +8,8 @@ import sys
 from contextlib import suppress
 
 from shared.settings import SettingMissing
-from shared.telemetry import log_as_json
+from shared.telemetry import Telemetry, log_as_json, open_telemetry
+from shared.telemetry.settings import TelemetrySettings
 
 _DID_NOT_START = 3
 
@@ -22,8 +23,11 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
     gc.disable()
     import uvicorn
 
-    log_as_json(service, os.environ.get("MARU_LOG_LEVEL", "INFO"))
+    telemetry: Telemetry | None = None
     try:
+        settings = TelemetrySettings.from_env(os.environ)
+        log_as_json(service, settings.level, settings.project)
+        telemetry = open_telemetry(service, settings)
         config = uvicorn.Config(
             factory,
             factory=True,
@@ -45,5 +49,8 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
             server.run()
     except SettingMissing as missing:
         sys.exit(f"{service}: {missing}")
+    finally:
+        if telemetry is not None:
+            telemetry.close()
     if not server.started:
         sys.exit(_DID_NOT_START)

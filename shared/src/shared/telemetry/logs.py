@@ -6,23 +6,23 @@ import json
 import logging
 import sys
 import traceback
-from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from shared.errors import Problem
-
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+from shared.telemetry.request import request_id
+from shared.telemetry.trace_context import current_trace
 
 _FRAMES = 12
 _SEVERITIES = {"WARNING": "WARNING", "ERROR": "ERROR", "CRITICAL": "CRITICAL", "DEBUG": "DEBUG"}
 
 
 class JsonFormatter(logging.Formatter):
-    """Cloud Logging's field names; extras given as `extra={"fields": {...}}` are merged."""
+    """Cloud Logging's field names; extras given as `extra={"fields": {...}}` are merged. With `project`, lines are shown beside their trace."""
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, project: str | None = None) -> None:
         super().__init__()
         self._service = service
+        self._project = project
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -35,10 +35,21 @@ class JsonFormatter(logging.Formatter):
         }
         if current := request_id.get():
             line["request_id"] = current
+        line.update(self._trace())
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = _without_content(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
+
+    def _trace(self) -> dict[str, object]:
+        trace = current_trace.get()
+        if trace is None or self._project is None:
+            return {}
+        return {
+            "logging.googleapis.com/trace": f"projects/{self._project}/traces/{trace.trace_id}",
+            "logging.googleapis.com/spanId": trace.span_id,
+            "logging.googleapis.com/trace_sampled": trace.sampled,
+        }
 
 
 def _without_content(error: BaseException | None) -> str:
@@ -57,10 +68,10 @@ def _own_words(error: BaseException) -> str:
     return f": {error}" if isinstance(error, (OSError, Problem)) else ""
 
 
-def log_as_json(service: str, level: str = "INFO") -> None:
+def log_as_json(service: str, level: str = "INFO", project: str | None = None) -> None:
     """Send every log line of this process to stderr as JSON; called by a service's `__main__` only."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(service))
+    handler.setFormatter(JsonFormatter(service, project))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
