@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from shared.testing.ports import free_ports
+from shared.testing.service_process import plain_environment
 
 _SERVICES = ("api", "ingest", "inference", "ui")
 _STARTS_WITHIN_S = 120.0
@@ -45,9 +45,8 @@ class Product:
     @property
     def variables(self) -> dict[str, str]:
         """The environment of every command on this home; nothing of the machine's own configuration reaches it."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         ports = {f"MARU_{service.upper()}_PORT": str(port) for service, port in self.ports.items()}
-        return kept | ports | {"MARU_HOME": str(self.home), "MARU_RATE_LIMITS": "off"} | self.env
+        return plain_environment() | ports | {"MARU_HOME": str(self.home), "MARU_RATE_LIMITS": "off"} | self.env
 
     def launch(self, *flags: str) -> subprocess.Popen[bytes]:
         """Begin to start; `start` also waits."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,81 +15,11 @@ from shared.studio import worker_tokens
 from shared.testing.identity import PASSWORD, auth_environment, public_key_pem
 from shared.testing.ports import free_ports
 from shared.testing.postgres import RoleUrls
-from shared.testing.waiting import eventually_sync
+from shared.testing.service_process import Service, plain_environment
 from shared.testing.worker_client import WorkerClient
 
 LEASE_S = 5.0
 RUNNER = "simulated"
-
-
-@dataclass
-class Service:
-    """`python -m NAME` on one port for its whole life; it may be killed and started any number of times."""
-
-    name: str
-    port: int
-    env: dict[str, str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def resident_mib(self) -> float:
-        """Memory now; the peak is measured anew from here."""
-        assert self.process is not None
-        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
-        return self._memory_mib("VmRSS")
-
-    def peak_mib(self) -> float:
-        """The most memory since `resident_mib` was asked."""
-        return self._memory_mib("VmHWM")
-
-    def _memory_mib(self, name: str) -> float:
-        assert self.process is not None
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split(f"{name}:")[1].split()[0]) / 1024
-
-    def start(self) -> None:
-        self.launch()
-        self.wait()
-
-    def launch(self) -> None:
-        """Begin to start."""
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self.name], env={**self.env, "PORT": str(self.port)}, stdout=log, stderr=log
-            )
-
-    def wait(self) -> None:
-        """Until it answers."""
-        eventually_sync(self._answers, within=60, every=0.02)
-
-    def kill(self) -> None:
-        """Kill -9."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-        self.process = None
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
-
-    def _answers(self) -> bool:
-        if self.process is None or self.process.poll() is not None:
-            raise RuntimeError(f"{self.name} ended: {self.log.read_text()[-2000:]}")
-        try:
-            return httpx.get(f"{self.url}/health", timeout=2, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
 
 
 @dataclass
@@ -185,8 +112,7 @@ async def studio(database_urls: RoleUrls, tmp_path: Path) -> AsyncGenerator[Stud
 
 
 def _environment(urls: RoleUrls, home: Path, ports: list[int]) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return kept | {
+    return plain_environment() | {
         "MARU_HOME": str(home),
         "MARU_API_URL": f"http://127.0.0.1:{ports[0]}",
         "MARU_INFERENCE_URL": f"http://127.0.0.1:{ports[1]}",
