@@ -43,6 +43,14 @@ def up(
 
 
 @app.command()
+def deliver() -> None:
+    """Deliver events and tasks, and sweep each minute, beside services that run elsewhere (compose, one host)."""
+    from maru.runtime.deliver import deliver as run
+
+    raise typer.Exit(run(os.environ, lambda line: typer.echo(f"maru: {line}", err=True)))
+
+
+@app.command()
 def doctor() -> None:
     """Look at every engine and service; say what is wrong and what to do."""
     from maru.commands.doctor import examine, render
