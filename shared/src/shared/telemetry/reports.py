@@ -72,7 +72,6 @@ def open_sentry(service: str, settings: TelemetrySettings) -> Callable[[Sequence
         default_integrations=False,
         auto_enabling_integrations=False,
         auto_session_tracking=False,
-        send_default_pii=False,
         include_local_variables=False,
         include_source_context=False,
         max_request_body_size="never",
