@@ -33,6 +33,8 @@ grants = st.builds(
     content_type=st.none() | readable,
     sha256=st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     filename=st.none() | readable,
+    parts=st.none() | st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    part=st.none() | st.integers(1, 10_000),
 )
 
 

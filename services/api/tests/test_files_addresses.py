@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from shared.http.app import create_app
 from shared.settings import HttpSettings
 from shared.storage.folder import FolderStore
+from shared.testing.storage_parts_suite import PartsSuite
 from shared.testing.storage_suite import CONTENT, SignedAddressSuite, fresh_key, whole, with_parameter
 
 
@@ -75,6 +76,10 @@ def left_over(folder: Path) -> list[Path]:
 
 class TestFolderAddresses(SignedAddressSuite):
     """The same promises as a bucket's."""
+
+
+class TestFolderParts(PartsSuite):
+    """The same promises as a bucket's, for files in parts."""
 
 
 async def upload_address(store: FolderStore, key: str, size: int = len(CONTENT), **more: str) -> httpx.Request:

@@ -5,22 +5,31 @@ from shared.storage.errors import (
     InvalidObjectKey,
     LinkExpired,
     LinkRefused,
+    ObjectChanged,
     ObjectMissing,
     ObjectTooLarge,
+    PartsGone,
+    PartsMissing,
+    PartsRefused,
     StorageAway,
 )
 from shared.storage.opening import open_folder, open_storage
-from shared.storage.port import ObjectInfo, ObjectStore, SignedRequest
+from shared.storage.port import ObjectInfo, ObjectStore, Part, SignedRequest
 
 __all__ = [
     "BodyDiffers",
     "InvalidObjectKey",
     "LinkExpired",
     "LinkRefused",
+    "ObjectChanged",
     "ObjectInfo",
     "ObjectMissing",
     "ObjectStore",
     "ObjectTooLarge",
+    "Part",
+    "PartsGone",
+    "PartsMissing",
+    "PartsRefused",
     "SignedRequest",
     "StorageAway",
     "open_folder",

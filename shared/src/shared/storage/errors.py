@@ -1,6 +1,6 @@
 """What can go wrong with stored files."""
 
-from shared.errors import BadRequest, Forbidden, NotFound, TooLarge, Unavailable, Unprocessable
+from shared.errors import BadRequest, Conflict, Forbidden, NotFound, TooLarge, Unavailable, Unprocessable
 
 
 class InvalidObjectKey(BadRequest):
@@ -17,6 +17,37 @@ class ObjectMissing(NotFound):
     code = "file_not_found"
     title = "There is no such file"
     default_detail = "The file is not stored, or no longer."
+
+
+class ObjectChanged(Conflict):
+    """What lies under this key is not the version that was looked at."""
+
+    code = "file_changed"
+    title = "The file was replaced meanwhile"
+    default_detail = "Another file came to the same address while this one was looked at. Nothing was kept."
+
+
+class PartsGone(NotFound):
+    """No such upload in parts: it was put together, given up or never begun."""
+
+    code = "parts_not_found"
+    title = "There is no such upload in parts"
+    default_detail = "The parts were put together or given up already. Ask again for addresses, or begin a new upload."
+
+
+class PartsMissing(Conflict):
+    """Put together before all parts came. What came stays."""
+
+    code = "parts_missing"
+    title = "Not all parts have come yet"
+
+
+class PartsRefused(Conflict):
+    """The parts do not make an object: one is missing, out of order, changed, or too small for a part that is not the last."""
+
+    code = "parts_refused"
+    title = "The parts do not make a file"
+    default_detail = "A part is missing, was replaced meanwhile, or is smaller than 5 MiB without being the last."
 
 
 class ObjectTooLarge(TooLarge):

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from shared.storage.errors import ObjectMissing, ObjectTooLarge, StorageAway
+from shared.storage.errors import ObjectChanged, ObjectMissing, ObjectTooLarge, PartsGone, StorageAway
 from shared.storage.folder_file import Draft, disk_errors, open_object
+from shared.storage.folder_parts import FolderParts
 from shared.storage.keys import INCOMING, check_key, check_prefix
-from shared.storage.port import ObjectInfo, SignedRequest
+from shared.storage.port import ObjectInfo, Part, SignedRequest
 from shared.storage.signing import Grant, sign, verify
 
 _PIECE = 256 * 1024
@@ -40,6 +41,7 @@ class FolderStore:
         if not secrets or not all(len(secret) >= 16 for secret in secrets):
             raise ValueError("signing secrets have at least 16 bytes")
         self._root = root
+        self._parts = FolderParts(root)
         self._base_url = base_url.rstrip("/")
         self._secrets = tuple(secrets)
         self._clock = clock
@@ -70,7 +72,9 @@ class FolderStore:
         return verify(self._secrets, "PUT" if method == "PUT" else "GET", key, query, self._clock())
 
     async def receive(self, grant: Grant, pieces: AsyncIterator[bytes]) -> ObjectInfo:
-        """Store what somebody sends to an address of `presign_put`; a body of another length or hash leaves nothing behind."""
+        """Store what somebody sends to an address of `presign_put` or `presign_part`; of another length or hash nothing remains."""
+        if grant.parts is not None:
+            return await self._write_part(grant, grant.parts, pieces)
         return await self._write(
             grant.key, pieces, grant.content_type or "application/octet-stream", size=grant.size, sha256=grant.sha256
         )
@@ -98,18 +102,52 @@ class FolderStore:
         """See `ObjectStore`."""
         return await asyncio.to_thread(_download, self._path(key), path, max_bytes)
 
-    async def copy(self, source: str, target: str, *, content_type: str | None = None) -> None:
+    async def copy(self, source: str, target: str, *, content_type: str | None = None, etag: str | None = None) -> None:
         """See `ObjectStore`."""
-        await asyncio.to_thread(self._copy, self._path(source), self._path(target), content_type)
+        await asyncio.to_thread(self._copy, self._path(source), self._path(target), content_type, etag)
 
-    async def promote(self, source: str, target: str, *, content_type: str | None = None) -> None:
+    async def promote(
+        self, source: str, target: str, *, content_type: str | None = None, etag: str | None = None
+    ) -> None:
         """See `ObjectStore`."""
         try:
-            await self.copy(source, target, content_type=content_type)
-        except ObjectMissing:
+            await self.copy(source, target, content_type=content_type, etag=etag)
+        except (ObjectMissing, ObjectChanged):
             if await self.head(target) is None:
                 raise
         await self.delete([source])
+
+    async def begin_parts(self, key: str, *, content_type: str) -> str:
+        """See `ObjectStore`."""
+        return await asyncio.to_thread(self._parts.begin, check_key(key), content_type)
+
+    async def presign_part(self, key: str, parts_id: str, number: int, *, size: int, expires_s: int) -> SignedRequest:
+        """See `ObjectStore`."""
+        expires = int(self._clock()) + expires_s
+        grant = Grant("PUT", check_key(key), expires, size=size, parts=parts_id, part=number)
+        return SignedRequest(self._address(grant), "PUT", {}, datetime.fromtimestamp(expires, UTC))
+
+    async def list_parts(self, key: str, parts_id: str) -> list[Part]:
+        """See `ObjectStore`."""
+        return await asyncio.to_thread(self._parts.listed, check_key(key), parts_id)
+
+    async def complete_parts(self, key: str, parts_id: str, parts: Sequence[Part]) -> ObjectInfo:
+        """See `ObjectStore`."""
+        target = self._path(key)
+        draft = await asyncio.to_thread(self._draft)
+        try:
+            return await asyncio.to_thread(self._parts.join, key, parts_id, parts, draft, target)
+        except PartsGone:
+            joined = await self.head(key)
+            if joined is None:
+                raise
+            return joined
+        finally:
+            draft.discard()
+
+    async def abort_parts(self, key: str, parts_id: str) -> None:
+        """See `ObjectStore`."""
+        await asyncio.to_thread(self._parts.abort, check_key(key), parts_id)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """See `ObjectStore`."""
@@ -117,11 +155,14 @@ class FolderStore:
 
     async def delete_prefix(self, prefix: str) -> int:
         """See `ObjectStore`."""
-        return await asyncio.to_thread(_delete_folder, self._root / check_prefix(prefix))
+        await asyncio.to_thread(self._parts.abort_below, check_prefix(prefix))
+        return await asyncio.to_thread(_delete_folder, self._root / prefix)
 
     async def forget_incoming(self) -> int:
-        """Remove what arrived more than a day ago and was never promoted, and say how much; a bucket has a lifecycle rule for that."""
-        return await asyncio.to_thread(_forget_old_objects, self._root / INCOMING, time.time() - _FORGOTTEN_AFTER_S)
+        """Remove what arrived more than a day ago and was never promoted or completed, and say how much; a bucket has lifecycle rules for that."""
+        before = time.time() - _FORGOTTEN_AFTER_S
+        given_up = await asyncio.to_thread(self._parts.forget_old, before)
+        return given_up + await asyncio.to_thread(_forget_old_objects, self._root / INCOMING, before)
 
     async def ready(self) -> None:
         """See `ObjectStore`."""
@@ -158,6 +199,20 @@ class FolderStore:
         finally:
             draft.discard()
 
+    async def _write_part(self, grant: Grant, parts_id: str, pieces: AsyncIterator[bytes]) -> ObjectInfo:
+        target = await asyncio.to_thread(self._parts.check, grant.key, parts_id, grant.part)
+        draft = await asyncio.to_thread(self._draft)
+        try:
+            async for piece in pieces:
+                if draft.add(piece, grant.size):
+                    await asyncio.to_thread(draft.drain)
+            info = await asyncio.to_thread(draft.seal, "application/octet-stream", grant.size, grant.sha256)
+            if not await asyncio.to_thread(draft.move_beside, target):
+                raise PartsGone
+            return info
+        finally:
+            draft.discard()
+
     def _draft(self) -> Draft:
         self._prepare()
         return Draft(self._root / _DRAFTS / uuid4().hex)
@@ -172,12 +227,17 @@ class FolderStore:
                 _forget_if_old(draft)
         self._prepared = True
 
-    def _copy(self, source: Path, target: Path, content_type: str | None) -> None:
+    def _copy(self, source: Path, target: Path, content_type: str | None, etag: str | None) -> None:
         file, info = open_object(source)
         with file:
+            if etag is not None and info.etag != etag:
+                raise ObjectChanged
             draft = self._draft()
             try:
                 if content_type in {None, info.content_type} and draft.become_link_to(source):
+                    # The link is to what had the name at that moment, which may be another file than the one just opened.
+                    if etag is not None and draft.linked() != info:
+                        raise ObjectChanged
                     draft.move_to(target)
                     return
                 while piece := file.read(min(_PIECE, info.size - file.tell())):
@@ -249,7 +309,11 @@ def _forget_old_objects(folder: Path, before: float) -> int:
 
 def _forget_if_old(draft: Path) -> None:
     try:
-        if draft.stat().st_mtime < time.time() - _FORGOTTEN_AFTER_S:
+        if draft.stat().st_mtime >= time.time() - _FORGOTTEN_AFTER_S:
+            return
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
+        else:
             draft.unlink()
     except FileNotFoundError:
         return

@@ -79,6 +79,12 @@ class Draft:
 
     def publish(self, target: Path, content_type: str, size: int | None, sha256: str | None) -> ObjectInfo:
         """Check length and hash, make it durable, and put it in place of `target`."""
+        info = self.seal(content_type, size, sha256)
+        self.move_to(target)
+        return info
+
+    def seal(self, content_type: str, size: int | None, sha256: str | None) -> ObjectInfo:
+        """Check length and hash, and make it durable; still out of sight."""
         self.drain()
         digest = self._digest.hexdigest()
         if size is not None and self._size != size:
@@ -90,7 +96,6 @@ class Draft:
             assert self._file is not None
             _write_all(self._file, fields + _TAIL.pack(len(fields), _MARK))
             os.fsync(self._file.fileno())
-        self.move_to(target)
         return ObjectInfo(self._size, content_type, etag=digest, sha256=digest)
 
     def become_link_to(self, source: Path) -> bool:
@@ -102,6 +107,12 @@ class Draft:
         except OSError:
             return False
         return True
+
+    def linked(self) -> ObjectInfo:
+        """What the file is that this has become another name of."""
+        file, info = open_object(self._path)
+        file.close()
+        return info
 
     def move_to(self, target: Path) -> None:
         """Publish under the final name, durably."""
@@ -123,6 +134,18 @@ class Draft:
                     _sync_folder(folder)
                     if folder == root:
                         break
+
+    def move_beside(self, target: Path) -> bool:
+        """Publish in a folder that is there, durably; False when it is not, or no longer."""
+        with disk_errors():
+            try:
+                self._path.replace(target)
+            except FileNotFoundError:
+                if not self._path.exists() or target.parent.exists():
+                    raise
+                return False
+            _sync_folder(target.parent)
+        return True
 
     def discard(self) -> None:
         """Leave nothing of an unpublished draft."""

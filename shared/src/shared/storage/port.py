@@ -27,6 +27,15 @@ class ObjectInfo:
     sha256: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that has come; `etag` is the store's own name for its bytes."""
+
+    number: int
+    size: int
+    etag: str
+
+
 class ObjectStore(Protocol):
     """Whole objects under server-chosen keys (see `shared.storage.keys`). An object is there whole or not at all."""
 
@@ -58,12 +67,41 @@ class ObjectStore(Protocol):
         """Write the object to a local file. Raises `ObjectMissing`, or `ObjectTooLarge` before anything is written."""
         ...
 
-    async def copy(self, source: str, target: str, *, content_type: str | None = None) -> None:
-        """Copy, replacing `target`. Raises `ObjectMissing`."""
+    async def copy(self, source: str, target: str, *, content_type: str | None = None, etag: str | None = None) -> None:
+        """Copy, replacing `target`. With `etag` only that version: `ObjectChanged` otherwise. Raises `ObjectMissing`."""
         ...
 
-    async def promote(self, source: str, target: str, *, content_type: str | None = None) -> None:
-        """Move `source` to `target`. A second call, when only `target` is there, does nothing. Raises `ObjectMissing` when neither is."""
+    async def promote(
+        self, source: str, target: str, *, content_type: str | None = None, etag: str | None = None
+    ) -> None:
+        """Move `source` to `target`. A second call, when `target` is there, does nothing more.
+
+        With `etag` nothing but that version ever comes to lie there: raises `ObjectChanged` when another one is at `source`,
+        and `ObjectMissing` when neither is there.
+        """
+        ...
+
+    async def begin_parts(self, key: str, *, content_type: str) -> str:
+        """Open an upload in parts and answer its id. Nothing lies under `key` before it is completed; each call opens another one."""
+        ...
+
+    async def presign_part(self, key: str, parts_id: str, number: int, *, size: int, expires_s: int) -> SignedRequest:
+        """A request that stores exactly `size` bytes as this part (from 1 on) and nothing else. The part sent last counts."""
+        ...
+
+    async def list_parts(self, key: str, parts_id: str) -> list[Part]:
+        """The parts that have come, by number. Raises `PartsGone`."""
+        ...
+
+    async def complete_parts(self, key: str, parts_id: str, parts: Sequence[Part]) -> ObjectInfo:
+        """Make these the object. Raises `PartsRefused` when they are not what came, `PartsGone` when neither they nor the object are there.
+
+        A second call, when the object is there, answers the same: the first answer may have been lost.
+        """
+        ...
+
+    async def abort_parts(self, key: str, parts_id: str) -> None:
+        """Give up an upload in parts and remove what came; one that is not there is no error."""
         ...
 
     async def delete(self, keys: Sequence[str]) -> None:
@@ -71,7 +109,7 @@ class ObjectStore(Protocol):
         ...
 
     async def delete_prefix(self, prefix: str) -> int:
-        """Remove everything below `prefix` (ends in a slash) and say how many objects that was; a second call answers 0."""
+        """Remove everything below `prefix` (ends in a slash), open uploads in parts too, and say how many objects that was."""
         ...
 
     async def ready(self) -> None:

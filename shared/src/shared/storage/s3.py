@@ -8,7 +8,7 @@ import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from shared.storage.disposition import content_disposition
-from shared.storage.errors import ObjectMissing, ObjectTooLarge, StorageAway
+from shared.storage.errors import ObjectChanged, ObjectMissing, ObjectTooLarge, PartsGone, PartsRefused, StorageAway
 from shared.storage.keys import check_key, check_prefix
-from shared.storage.port import ObjectInfo, SignedRequest
+from shared.storage.port import ObjectInfo, Part, SignedRequest
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -31,17 +31,20 @@ _THREADS = 8
 _IN_MEMORY = 8 * 1024 * 1024
 _DELETE_BATCH = 1000
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_CHANGED = frozenset({"412", "PreconditionFailed"})
+_UNFIT_PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Where it is and with which key; R2's region is `auto`."""
+    """Where it is and with which key; R2's region is `auto`. `silence_s` is how long it may keep one request waiting."""
 
     endpoint: str
     name: str
     access_key: str
     secret_key: str
     region: str = "auto"
+    silence_s: float = 30
 
 
 class S3Store:
@@ -122,24 +125,78 @@ class S3Store:
                 raise ObjectTooLarge(f"The file has {info.size} bytes; at most {max_bytes} can be read here.")
             return replace(info, sha256=await self._run(_save, body, path))
 
-    async def copy(self, source: str, target: str, *, content_type: str | None = None) -> None:
+    async def copy(self, source: str, target: str, *, content_type: str | None = None, etag: str | None = None) -> None:
         """See `ObjectStore`."""
-        changed = {} if content_type is None else {"ContentType": content_type, "MetadataDirective": "REPLACE"}
+        wanted: dict[str, Any] = (
+            {} if content_type is None else {"ContentType": content_type, "MetadataDirective": "REPLACE"}
+        )
+        if etag is not None:
+            wanted["CopySourceIfMatch"] = f'"{etag}"'
         await self._call(
             "copy_object",
             Key=check_key(target),
             CopySource={"Bucket": self._bucket.name, "Key": check_key(source)},
-            **changed,
+            **wanted,
         )
 
-    async def promote(self, source: str, target: str, *, content_type: str | None = None) -> None:
+    async def promote(
+        self, source: str, target: str, *, content_type: str | None = None, etag: str | None = None
+    ) -> None:
         """See `ObjectStore`."""
         try:
-            await self.copy(source, target, content_type=content_type)
-        except ObjectMissing:
+            await self.copy(source, target, content_type=content_type, etag=etag)
+        except (ObjectMissing, ObjectChanged):
             if await self.head(target) is None:
                 raise
         await self.delete([source])
+
+    async def begin_parts(self, key: str, *, content_type: str) -> str:
+        """See `ObjectStore`."""
+        answer = await self._call("create_multipart_upload", Key=check_key(key), ContentType=content_type)
+        return str(answer["UploadId"])
+
+    async def presign_part(self, key: str, parts_id: str, number: int, *, size: int, expires_s: int) -> SignedRequest:
+        """See `ObjectStore`."""
+        parameters = {"UploadId": parts_id, "PartNumber": number, "ContentLength": size}
+        url = await self._presigned("upload_part", key, parameters, expires_s)
+        return SignedRequest(url, "PUT", {}, datetime.now(UTC) + timedelta(seconds=expires_s))
+
+    async def list_parts(self, key: str, parts_id: str) -> list[Part]:
+        """See `ObjectStore`."""
+        found: list[Part] = []
+        after: dict[str, Any] = {}
+        while True:
+            answer = await self._call("list_parts", Key=check_key(key), UploadId=parts_id, **after)
+            found += [
+                Part(part["PartNumber"], part["Size"], part["ETag"].strip('"')) for part in answer.get("Parts", [])
+            ]
+            if not answer.get("IsTruncated"):
+                return found
+            after = {"PartNumberMarker": answer["NextPartNumberMarker"]}
+
+    async def complete_parts(self, key: str, parts_id: str, parts: Sequence[Part]) -> ObjectInfo:
+        """See `ObjectStore`."""
+        named = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in parts]
+        if not named:
+            raise PartsRefused
+        try:
+            await self._call(
+                "complete_multipart_upload", Key=check_key(key), UploadId=parts_id, MultipartUpload={"Parts": named}
+            )
+        except PartsGone:
+            joined = await self.head(key)
+            if joined is None:
+                raise
+            return joined
+        joined = await self.head(key)
+        if joined is None:
+            raise PartsGone
+        return joined
+
+    async def abort_parts(self, key: str, parts_id: str) -> None:
+        """See `ObjectStore`."""
+        with suppress(PartsGone):
+            await self._call("abort_multipart_upload", Key=check_key(key), UploadId=parts_id)
 
     async def delete(self, keys: Sequence[str]) -> None:
         """See `ObjectStore`."""
@@ -151,9 +208,10 @@ class S3Store:
 
     async def delete_prefix(self, prefix: str) -> int:
         """See `ObjectStore`."""
+        await self._abort_below(check_prefix(prefix))
         count = 0
         # Listed anew each time: what was listed is gone afterwards, so there is no place to continue from.
-        while found := await self._call("list_objects_v2", Prefix=check_prefix(prefix), MaxKeys=_DELETE_BATCH):
+        while found := await self._call("list_objects_v2", Prefix=prefix, MaxKeys=_DELETE_BATCH):
             keys = [item["Key"] for item in found.get("Contents", [])]
             if not keys:
                 break
@@ -170,6 +228,16 @@ class S3Store:
         if self._client is not None:
             self._client.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _abort_below(self, prefix: str) -> None:
+        after: dict[str, Any] = {}
+        while True:
+            found = await self._call("list_multipart_uploads", Prefix=prefix, **after)
+            for upload in found.get("Uploads", []):
+                await self.abort_parts(upload["Key"], upload["UploadId"])
+            if not found.get("IsTruncated"):
+                return
+            after = {"KeyMarker": found["NextKeyMarker"], "UploadIdMarker": found["NextUploadIdMarker"]}
 
     async def _presigned(self, operation: str, key: str, parameters: dict[str, Any], expires_s: int) -> str:
         wanted = {"Bucket": self._bucket.name, "Key": check_key(key), **parameters}
@@ -213,7 +281,7 @@ def _client(bucket: Bucket) -> S3Client:
             s3={"addressing_style": "path"},
             retries={"mode": "standard", "total_max_attempts": 3},
             connect_timeout=5,
-            read_timeout=30,
+            read_timeout=bucket.silence_s,
             max_pool_connections=_THREADS,
             # The default adds CRC trailers that R2 and others do not know.
             request_checksum_calculation="when_required",
@@ -232,6 +300,12 @@ def _plain_errors() -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         if code in _ABSENT:
             raise ObjectMissing from error
+        if code in _CHANGED:
+            raise ObjectChanged from error
+        if code == "NoSuchUpload":
+            raise PartsGone from error
+        if code in _UNFIT_PARTS:
+            raise PartsRefused from error
         if code in {"InvalidRange", "416"}:
             raise _BeyondTheEnd from error
         raise StorageAway(f"The file store refused: {code or 'no reason given'}.") from error

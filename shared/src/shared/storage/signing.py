@@ -24,7 +24,10 @@ _MAX_QUERY = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a signed address allows. `expires` is in Unix seconds; `size`, `content_type` and `sha256` (hex) bind an upload."""
+    """What a signed address allows. `expires` is in Unix seconds; `size`, `content_type` and `sha256` (hex) bind an upload.
+
+    With `part`, an upload is that part (from 1 on) of the upload in parts named `parts`.
+    """
 
     method: Method
     key: str
@@ -33,6 +36,8 @@ class Grant:
     content_type: str | None = None
     sha256: str | None = None
     filename: str | None = None
+    parts: str | None = None
+    part: int | None = None
 
 
 _PARAMETERS = tuple(field.name for field in fields(Grant) if field.name not in {"method", "key"})
@@ -84,6 +89,8 @@ def _grant(given: dict[str, str]) -> Grant:
         content_type=given.get("content_type"),
         sha256=given.get("sha256"),
         filename=given.get("filename"),
+        parts=given.get("parts"),
+        part=_number(given["part"]) if "part" in given else None,
     )
 
 

@@ -42,7 +42,10 @@ _FILE: dict[int | str, dict[str, Any]] = {
 
 @router.put("/{key:path}", summary="Put a file", max_body_size=_MOST_BYTES)
 async def put(key: str, request: Request, store: Store) -> Response:
-    """Stores exactly what the address was given for: this size, this type and, where it was named, this hash. Nothing remains of anything else."""
+    """Stores exactly what the address was given for: this size, this type and, where it was named, this hash; or this part of a file.
+
+    Nothing remains of anything else.
+    """
     grant = store.allowed("PUT", key, request.url.query)
     _check_headers(request, grant)
     try:
@@ -82,7 +85,8 @@ async def head(key: str, request: Request, store: Store) -> Response:
 
 
 def _check_headers(request: Request, grant: Grant) -> None:
-    if request.headers.get("content-type", "") != grant.content_type:
+    # A part has no type of its own: the whole file's was said when its parts were begun.
+    if grant.part is None and request.headers.get("content-type", "") != grant.content_type:
         raise LinkRefused(
             f"Send the header `Content-Type: {grant.content_type}`: the address was given for that type alone."
         )
