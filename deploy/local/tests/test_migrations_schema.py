@@ -13,38 +13,12 @@ from maru.errors import CannotStart
 from maru.postgres.schema import migrate
 from migrations import current_revision, downgrade, head_revision, upgrade
 from psycopg import sql
+from schema_snapshot import ask, everything
 from shared.testing.postgres import RoleUrls, SharedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0011"]
 LOGINS = {"maru_api", "maru_ingest", "maru_inference", "maru_deliverer"}
 OURS = LOGINS | {"authenticated", "space_worker", "dispatcher"}
-
-_EVERYTHING = """
-SELECT 'column ' || table_schema || '.' || table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || coalesce(column_default, '')
-  FROM information_schema.columns WHERE table_schema IN ('maru', 'idp', 'local')
-UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname IN ('maru', 'idp', 'local')
-UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
-  WHERE connamespace::regnamespace::text IN ('maru', 'idp', 'local') AND conrelid <> 0
-UNION ALL SELECT 'policy ' || tablename || ' ' || policyname || ' ' || cmd || roles::text || coalesce(qual, '') || coalesce(with_check, '')
-  FROM pg_policies WHERE schemaname IN ('maru', 'idp', 'local')
-UNION ALL SELECT 'table ' || oid::regclass || relrowsecurity || relforcerowsecurity || coalesce(relacl::text, '') || coalesce(reloptions::text, '')
-  FROM pg_class WHERE relnamespace::regnamespace::text IN ('maru', 'idp', 'local') AND relkind = 'r'
-UNION ALL SELECT 'function ' || pg_get_functiondef(oid) || coalesce(proacl::text, '') FROM pg_proc
-  WHERE pronamespace::regnamespace::text IN ('maru', 'idp', 'local')
-UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-  WHERE NOT t.tgisinternal AND c.relnamespace::regnamespace::text IN ('maru', 'idp', 'local')
-UNION ALL SELECT 'schema ' || nspname || coalesce(nspacl::text, '') FROM pg_namespace WHERE nspname IN ('maru', 'idp', 'local')
-"""
-
-
-def everything(dsn: str) -> set[str]:
-    """Every object of the schemas that are ours, as text."""
-    return {str(row[0]) for row in ask(dsn, _EVERYTHING)}
-
-
-def ask(dsn: str, query: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(dsn) as connection:
-        return connection.execute(query).fetchall()  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture
