@@ -22,6 +22,7 @@ SERVICE_TABLES = {
     "ui_sessions",
     "local_deliveries",
     "parked_messages",
+    "dead_letters",
     "task_queues",
     "worker_tokens",
     "worker_token_versions",
