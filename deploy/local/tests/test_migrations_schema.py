@@ -16,7 +16,7 @@ from psycopg import sql
 from schema_snapshot import ask, everything
 from shared.testing.postgres import RoleUrls, SharedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0011", "0013"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0013"]
 LOGINS = {"maru_api", "maru_ingest", "maru_inference", "maru_deliverer"}
 OURS = LOGINS | {"authenticated", "space_worker", "dispatcher"}
 
