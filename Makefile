@@ -12,7 +12,7 @@ CODE := shared services deploy tests bench
 PACKAGES := shared api ingest inference ui worker maru migrations
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check format bench soak eval seed doctor lock clean
+.PHONY: help run install test check format bench soak eval seed doctor lock messaging terraform-schema clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -58,6 +58,13 @@ doctor: ## Say what is wrong and what to do
 
 lock: ## Write locks/ again from the newest versions that fit
 	@deploy/setup/lock.sh
+
+messaging: install ## Write Terraform's table of topics, subscriptions and queues from shared.deliveries
+	@$(BIN)/python -m deploy.checks.messaging
+
+terraform-schema: install # After a new type of resource: what it takes, read from the provider's schema as locks/terraform-schema.txt names it
+	@$$(deploy/setup/find_uv.sh) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target .cache/terraform-schema -r locks/terraform-schema.txt
+	@$(BIN)/python -m deploy.checks.terraform.schema .cache/terraform-schema
 
 clean: ## Remove the environment and caches; what you recorded in .maru stays
 	@rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis test-results

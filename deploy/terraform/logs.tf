@@ -1,0 +1,67 @@
+# Figures that only our own log lines hold. They are counted as they are written; nothing of what people wrote is in them.
+
+resource "google_logging_project_bucket_config" "default" {
+  project        = var.project
+  location       = "global"
+  bucket_id      = "_Default"
+  retention_days = var.log_retention_days
+  depends_on     = [google_project_service.used]
+}
+
+# How long answers took. Cloud Run's own figure counts a stream until its reader leaves, so streams and long polls are left out here.
+resource "google_logging_metric" "latency" {
+  name        = "maru/request_latency"
+  description = "Milliseconds of requests that are answered at once."
+  filter      = <<-EOT
+    resource.type="cloud_run_revision" AND jsonPayload.logger="access" AND jsonPayload.response_time_ms>=0
+    AND NOT jsonPayload.message:("/streams/" OR "/next-task" OR "/internal/" OR "/mcp" OR "/messages" OR "/chat/completions" OR "/query/stream")
+  EOT
+
+  value_extractor = "EXTRACT(jsonPayload.response_time_ms)"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "DISTRIBUTION"
+    unit        = "ms"
+    labels {
+      key        = "service"
+      value_type = "STRING"
+    }
+  }
+
+  label_extractors = {
+    service = "EXTRACT(jsonPayload.service)"
+  }
+
+  bucket_options {
+    exponential_buckets {
+      num_finite_buckets = 40
+      growth_factor      = 1.4
+      scale              = 1
+    }
+  }
+
+  depends_on = [google_project_service.used]
+}
+
+resource "google_logging_metric" "errors" {
+  name        = "maru/errors"
+  description = "Lines that a service wrote because something is wrong."
+  filter      = "resource.type=(\"cloud_run_revision\" OR \"cloud_run_job\") AND severity>=ERROR AND jsonPayload.logger!=\"access\" AND jsonPayload.message!=\"\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+    labels {
+      key        = "logger"
+      value_type = "STRING"
+    }
+  }
+
+  label_extractors = {
+    logger = "EXTRACT(jsonPayload.logger)"
+  }
+
+  depends_on = [google_project_service.used]
+}
