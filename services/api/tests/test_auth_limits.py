@@ -47,6 +47,22 @@ async def test_guesses_spread_over_accounts_are_counted_by_address(nobody: httpx
     assert refused.count(400) >= 60
 
 
+class TestBehindAProxy:
+    @pytest.fixture
+    def gateway_environment(self, gateway_environment: dict[str, str]) -> dict[str, str]:
+        return gateway_environment | {"MARU_TRUSTED_PROXIES": "1"}
+
+    async def test_a_forged_address_before_ones_own_hides_nobody(self, nobody: httpx.AsyncClient) -> None:
+        async def guess(number: int, caller: str) -> int:
+            body = {"email": f"nobody-{number}@example.com", "password": "p\x00"}
+            forged = {"X-Forwarded-For": f"198.51.100.{number}, {caller}"}
+            return (await nobody.post(TOKEN, json=body, headers=forged)).status_code
+
+        answers = await asyncio.gather(*(guess(number, "203.0.113.7") for number in range(110)))
+        assert set(answers) == {400, 429}
+        assert await guess(200, "203.0.113.8") == 400, "another caller pays for this one's guesses"
+
+
 class TestSwitchedOff:
     @pytest.fixture
     def gateway_environment(self, gateway_environment: dict[str, str]) -> dict[str, str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from shared.rotation import Secret, secret
+
 Env = Mapping[str, str]
 PushAuthMode = Literal["local", "oidc", "iam"]
 
@@ -97,10 +99,13 @@ class HttpSettings:
     cors_origins: tuple[str, ...]
     rate_limits: bool
     secure_cookies: bool
+    trusted_proxies: int = 0
+    """How many proxies of ours every request passes."""
 
     @classmethod
     def from_env(cls, env: Env) -> HttpSettings:
-        """`CORS_ORIGINS` (comma separated; the web app's own by default), `MARU_RATE_LIMITS=off` for load measurements."""
+        """`CORS_ORIGINS` (comma separated; the web app's own by default), `MARU_RATE_LIMITS=off` for load measurements, `MARU_TRUSTED_PROXIES`
+        (0; 1 on Cloud Run, 2 behind a load balancer of Google's before it)."""
         urls = ServiceUrls.from_env(env)
         port = urls.ui.rsplit(":", 1)[-1]
         origins = env.get("CORS_ORIGINS", "") or f"{urls.ui},http://localhost:{port}"
@@ -108,7 +113,17 @@ class HttpSettings:
             tuple(origin.strip() for origin in origins.split(",") if origin.strip()),
             env.get("MARU_RATE_LIMITS", "on").lower() not in {"off", "0", "false"},
             urls.ui.startswith("https://"),
+            _proxies(env),
         )
+
+
+def _proxies(env: Env) -> int:
+    text = env.get("MARU_TRUSTED_PROXIES", "").strip() or ("1" if env.get("K_SERVICE") else "0")
+    if not (text.isascii() and text.isdigit() and int(text) <= 9):
+        raise SettingMissing(
+            f"MARU_TRUSTED_PROXIES is {text!r}: use the number of proxies before the service, from 0 to 9."
+        )
+    return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +239,7 @@ class StorageSettings:
 class LlmSettings:
     """Which models answer; without a key everything is extractive and says so."""
 
-    api_key: str | None = field(repr=False)
+    api_key: Secret | None = field(repr=False)
     base_url: str | None
     chat_model: str
     embedding_model: str | None
@@ -245,7 +260,7 @@ class LlmSettings:
         embedding = env.get("MARU_EMBEDDING_MODEL") or "text-embedding-3-large"
         transcription = env.get("MARU_TRANSCRIPTION_MODEL") or "gpt-4o-mini-transcribe"
         return cls(
-            env.get("OPENAI_API_KEY") or None,
+            secret(env, "OPENAI_API_KEY") or None,
             env.get("OPENAI_BASE_URL") or None,
             chat,
             None if embedding == "none" else embedding,

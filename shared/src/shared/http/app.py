@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from shared.http.access import AccessLog, RequestContext
+from shared.http.client_address import ClientAddress
 from shared.http.documentation import documentation_router
 from shared.http.headers import SecurityHeaders
 from shared.http.health import Check, health_router
@@ -59,6 +60,7 @@ def create_app(
     app.later = LaterRoutes()
     app.cors_origins = settings.cors_origins
     app.on_access = on_access
+    app.trusted_proxies = settings.trusted_proxies
     return app
 
 
@@ -68,6 +70,7 @@ class _HouseApp(FastAPI):
     later: LaterRoutes
     cors_origins: tuple[str, ...] = ()
     on_access: Callable[[AccessLog], None] | None = None
+    trusted_proxies: int = 0
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called by Starlette once, before the first request."""
@@ -75,6 +78,8 @@ class _HouseApp(FastAPI):
         if self.cors_origins:
             stack = _cors(stack, self.cors_origins)
         stack = LoadBeforeUse(stack, self, self.later)
+        if self.trusted_proxies:
+            stack = ClientAddress(stack, self.trusted_proxies)
         # Request ids come last, which is outermost: they cover everything, CORS answers included.
         return RequestContext(SecurityHeaders(stack), self.on_access)
 

@@ -39,7 +39,8 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
             timeout_keep_alive=75,
             server_header=False,
             ws="none",
-            proxy_headers="K_SERVICE" in os.environ,
+            # The application counts the proxies itself; the server would take the entry that anybody may have written.
+            proxy_headers=False,
         )
         config.load()
         gc.freeze()
