@@ -16,6 +16,7 @@ from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
 from shared.http.ratelimit import RateLimiter
 from shared.llm.factory import Models, open_llm
+from shared.llm.traces import ModelTraceSettings
 from shared.outbox import NotifyRelay, Relay
 from shared.settings import (
     CallbackSettings,
@@ -68,7 +69,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     database = _database(DatabaseSettings.from_env(env, "api"))
     relay = engines.relay or NotifyRelay(database)
     limiter = RateLimiter(database, enabled=http.rate_limits)
-    models = open_llm(LlmSettings.from_env(env))
+    models = open_llm(LlmSettings.from_env(env), ModelTraceSettings.from_env(env))
     vectors = engines.vectors or open_vectors(VectorSettings.from_env(env))
     storage = open_storage(StorageSettings.from_env(env))
     calls = CallRecord(database)

@@ -13,6 +13,7 @@ from shared.db import Database
 from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
 from shared.llm.factory import open_llm
+from shared.llm.traces import ModelTraceSettings
 from shared.outbox import NotifyRelay, Relay
 from shared.settings import (
     CallbackSettings,
@@ -66,7 +67,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         database=database,
         vectors=engines.vectors or open_vectors(VectorSettings.from_env(env)),
         storage=engines.storage or open_storage(StorageSettings.from_env(env)),
-        models=engines.models or open_llm(LlmSettings.from_env(env)),
+        models=engines.models or open_llm(LlmSettings.from_env(env), ModelTraceSettings.from_env(env)),
         morphology=RememberingMorphology(engines.morphology or default_morphology()),
         sandbox=Sandbox(),
         hub=engines.hub,

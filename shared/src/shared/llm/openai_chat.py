@@ -13,9 +13,8 @@ from pydantic import ValidationError
 
 from shared.llm.errors import ModelCutOff, ModelError, ModelOutputInvalid, ModelRefused
 from shared.llm.openai_connection import OpenAiConnection, readable, stream_error, translated, within
-from shared.llm.port import ChatMessage, S, TextDelta, Usage, UsageReport
+from shared.llm.port import ChatMessage, PromptName, S, TextDelta, Usage, UsageReport
 from shared.llm.prices import cost_micros
-from shared.llm.retry import with_retries
 from shared.llm.schema import strict_schema
 from shared.llm.sse import Pace, StreamWire, data_lines
 
@@ -44,6 +43,7 @@ class OpenAiLanguageModel:
         max_tokens: int,
         temperature: float | None = None,
         pace: Pace | None = None,
+        prompt: PromptName | None = None,  # noqa: ARG002 - the endpoint has no use for it
     ) -> AsyncGenerator[TextDelta | UsageReport]:
         """See the port."""
         request = self._request(messages, max_tokens, temperature)
@@ -51,14 +51,19 @@ class OpenAiLanguageModel:
         answer = _StreamedAnswer(self.name)
         async with AsyncExitStack() as stack:
             begin = partial(self._begin, stack, request, answer, pace)
-            lines, piece = await with_retries(self._connection.endpoint.retries, begin)
+            lines, piece = await self._connection.retried(begin)
             while piece is not None:
                 yield piece
                 piece = await answer.advance(lines)
         yield answer.report()
 
     async def structured(
-        self, messages: Sequence[ChatMessage], schema: type[S], *, max_tokens: int = 2000
+        self,
+        messages: Sequence[ChatMessage],
+        schema: type[S],
+        *,
+        max_tokens: int = 2000,
+        prompt: PromptName | None = None,  # noqa: ARG002 - the endpoint has no use for it
     ) -> tuple[S, Usage]:
         """See the port."""
         asked, usage = list(messages), Usage()

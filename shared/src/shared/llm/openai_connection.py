@@ -23,6 +23,7 @@ from shared.llm.errors import (
     ModelUnavailable,
 )
 from shared.llm.retry import RetryPolicy, with_retries
+from shared.rotation import Secret, current, renewed
 
 if TYPE_CHECKING:
     import openai
@@ -48,7 +49,7 @@ class Timeouts:
 class Endpoint:
     """Where to ask, with which key and how patiently."""
 
-    api_key: str
+    api_key: Secret = field(repr=False)
     base_url: str | None
     timeouts: Timeouts = field(default_factory=Timeouts)
     retries: RetryPolicy = field(default_factory=RetryPolicy)
@@ -106,6 +107,16 @@ class OpenAiConnection:
                 with readable():
                     return await operation(client)
 
+        return await self.retried(attempt)
+
+    async def retried(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """An attempt with the endpoint's retries, and with a new key where the present one is refused and has been replaced meanwhile."""
+        key = current(self.endpoint.api_key)
+        try:
+            return await with_retries(self.endpoint.retries, attempt)
+        except ModelMisconfigured:
+            if not await renewed(self.endpoint.api_key, key):
+                raise
         return await with_retries(self.endpoint.retries, attempt)
 
 
@@ -200,8 +211,13 @@ def _open(endpoint: Endpoint) -> openai.AsyncOpenAI:
     timeout = httpx2.Timeout(limits.whole_call, connect=limits.connect)
     # One answer holds one connection for as long as it streams; the SDK's pool keeps 100, fewer than the streams of a busy instance.
     pool = httpx2.Limits(max_connections=1000, max_keepalive_connections=256, keepalive_expiry=60)
+
+    async def key() -> str:
+        return current(endpoint.api_key)
+
     return openai.AsyncOpenAI(
-        api_key=endpoint.api_key,
+        # One that may change is asked for before each request.
+        api_key=endpoint.api_key if isinstance(endpoint.api_key, str) else key,
         base_url=endpoint.base_url,
         timeout=timeout,
         max_retries=0,

@@ -25,6 +25,14 @@ class ChatMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptName:
+    """Which of our prompts it is and which edition of its words; for those who look at calls afterwards."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a call consumed; `cost_micros` (millionths of a dollar) is None when the model's price is unknown."""
 
@@ -90,6 +98,7 @@ class LanguageModel(Protocol):
         max_tokens: int,
         temperature: float | None = None,
         pace: Callable[[], float] | None = None,
+        prompt: PromptName | None = None,
     ) -> AsyncIterator[TextDelta | UsageReport]:
         """Text as it is written, then one `UsageReport`. Retried only before the first piece; closing the iterator hangs up.
 
@@ -98,7 +107,12 @@ class LanguageModel(Protocol):
         ...
 
     async def structured(
-        self, messages: Sequence[ChatMessage], schema: type[S], *, max_tokens: int = 2000
+        self,
+        messages: Sequence[ChatMessage],
+        schema: type[S],
+        *,
+        max_tokens: int = 2000,
+        prompt: PromptName | None = None,
     ) -> tuple[S, Usage]:
         """An instance of `schema`; an answer that does not fit is repaired once, then `ModelOutputInvalid`."""
         ...

@@ -86,6 +86,20 @@ def span(name: str, **attributes: Attribute) -> AbstractContextManager[Span | No
     return _measured(_installed[0], parent, name, attributes)
 
 
+def begin(name: str, attributes: dict[str, Attribute]) -> Span | None:
+    """Begin what `span` measures, for work that is not one block; whoever gets a span calls `end` with it."""
+    parent = current_trace.get()
+    if not _installed or parent is None or not parent.sampled:
+        return None
+    return _installed[0].begin(name, parent, attributes)
+
+
+def end(begun: Span) -> None:
+    """End what `begin` gave."""
+    if _installed:
+        _installed[0].end(begun)
+
+
 @contextmanager
 def request_span(headers: Iterable[tuple[bytes, bytes]]) -> Generator[Span | None]:
     """Measure a request, continuing its caller's trace. The caller gives the span its name once the route is known."""

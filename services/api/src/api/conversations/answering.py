@@ -94,7 +94,10 @@ class Answerer:
 
     async def _ask(self, model: LanguageModel, question: Question, passages: Sequence[Passage], draft: Draft) -> None:
         messages = prompt.answer_prompt(question.text, passages, question.history, question.language)
-        async for piece in model.stream(messages, max_tokens=prompt.ANSWER_TOKENS, temperature=0, pace=self._pace):
+        pieces = model.stream(
+            messages, max_tokens=prompt.ANSWER_TOKENS, temperature=0, pace=self._pace, prompt=prompt.ANSWER
+        )
+        async for piece in pieces:
             if isinstance(piece, TextDelta):
                 draft.read(piece.text)
             else:
@@ -132,7 +135,10 @@ class Answerer:
         messages = prompt.condense_prompt(question.text, question.history)
         try:
             async with asyncio.timeout(_CONDENSE_LIMIT_S):
-                async for piece in model.stream(messages, max_tokens=prompt.CONDENSED_TOKENS, temperature=0):
+                pieces = model.stream(
+                    messages, max_tokens=prompt.CONDENSED_TOKENS, temperature=0, prompt=prompt.CONDENSE
+                )
+                async for piece in pieces:
                     if isinstance(piece, TextDelta):
                         said.append(piece.text)
                     else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.llm import ChatMessage, estimate_tokens
+from shared.llm import ChatMessage, PromptName, estimate_tokens
 from shared.llm.tokens import cut_to_tokens
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Part of every cache key: change it with any change of the words below or of how answers are read.
 PROMPT_VERSION = "2026-11-1"
+ANSWER = PromptName("answer", PROMPT_VERSION)
+CONDENSE = PromptName("condense", PROMPT_VERSION)
 
 PASSAGE_TOKENS = 6000
 HISTORY_TOKENS = 2000

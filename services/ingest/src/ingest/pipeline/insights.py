@@ -79,7 +79,7 @@ async def understand(ports: Ports, work: Work, text: Text) -> Understood:
 
 async def _asked(model: LanguageModel, work: Work, text: Text) -> Understood:
     messages = understanding.prompt(text.body, text.title, text.occurred_at, work.known_people)
-    answer, usage = await model.structured(messages, understanding.Understanding)
+    answer, usage = await model.structured(messages, understanding.Understanding, prompt=understanding.PROMPT)
     return Understood(model.provider, model.name, understanding.tidied(answer), usage)
 
 

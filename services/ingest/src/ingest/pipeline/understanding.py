@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, Field
 from shared.contracts.memory import Emotion
-from shared.llm.port import ChatMessage
+from shared.llm.port import ChatMessage, PromptName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+# Change it with any change of the words below.
+PROMPT = PromptName("understand", "2026-11-1")
 
 _EMOTIONS: tuple[str, ...] = get_args(Emotion)
 _MOST_CHARACTERS = 24_000
