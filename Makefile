@@ -12,7 +12,7 @@ CODE := shared services deploy tests bench
 PACKAGES := shared api ingest inference ui worker maru migrations
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check format bench soak eval seed doctor lock messaging terraform-schema clean
+.PHONY: help run install test check format bench soak images eval seed doctor lock messaging terraform-schema clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ install: ## Install what run, test and check need
 	@deploy/setup/install.sh dev
 
 test: install ## Run every test but the long ones (ARGS="-k name")
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not soak and not images" $(ARGS)
 
 check: install ## Format, lint, types, import rules and the repository's own rules
 	@$(BIN)/ruff format --check --quiet $(CODE) || { echo "maru: run 'make format'"; exit 1; }
@@ -43,6 +43,10 @@ bench: install ## Print every figure against its floor (table, and JSON in bench
 
 soak: install ## The long versions of the promises: 200 kills, hours of load
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+images: install ## Build the container images, weigh them and try each (ARGS="api ui" for some of them)
+	@$(BIN)/python -m deploy.images $(ARGS)
+	@MARU_IMAGES="$(ARGS)" $(BIN)/python -m pytest -m images deploy/images/tests
 
 eval: ## Measure retrieval on the data that ships, or on a folder (ARGS=DIR)
 	@deploy/setup/install.sh run

