@@ -117,6 +117,12 @@ def new_product(tmp_path: Path) -> Generator[NewProduct]:
 
 
 @pytest.fixture(scope="session")
+def product_type() -> type[Product]:
+    """For a home that several tests share and that needs no running product."""
+    return Product
+
+
+@pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Generator[Product]:
     """One running product, web app included, shared by tests that only use it."""
     shared = Product(tmp_path_factory.mktemp("product") / "home", flags=("--ui", "--workers", "0")).start()

@@ -132,11 +132,48 @@ def reindex() -> None:
 
 
 @app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(metavar="TO", help="A folder that does not exist yet.")],
+    secrets: Annotated[
+        bool, typer.Option("--secrets/--no-secrets", help="Take the keys along; without them everybody signs in again.")
+    ] = True,
+) -> None:
+    """Copy an installation to a folder, while it runs: database, files, keys."""
+    from maru.backup import take
+
+    report = take(to.absolute(), os.environ, lambda line: typer.echo(line, err=True), secrets=secrets)
+    if secrets:
+        typer.echo("The keys of this installation are in it: keep it as closed as a password.", err=True)
+    typer.echo(f"{report.folder}: {report.files} files, {report.bytes / 2**20:.1f} MiB beside the database")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="A folder that `maru backup` wrote.")],
+    check: Annotated[bool, typer.Option("--check", help="Only read it, and say whether it is whole.")] = False,
+) -> None:
+    """Make an installation from a backup, in an empty MARU_HOME."""
+    from maru.backup import restore as run
+    from maru.backup.restoring import check as verify
+
+    if check:
+        manifest = verify(source.absolute())
+        typer.echo(
+            f"{source} is whole: {manifest.made_at}, Maru {manifest.maru}, schema {manifest.schema}, {manifest.files} files"
+        )
+        return
+    entries = run(source.absolute(), os.environ, lambda line: typer.echo(line, err=True))
+    typer.echo(
+        f"It is restored. Start it with `maru up`: {entries} entries are then indexed anew, while search fills up."
+    )
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
-    from importlib.metadata import version as installed
+    from maru.release import release
 
-    typer.echo(f"maru {installed('maru-local')}")
+    typer.echo(f"maru {release()}")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from maru.errors import CannotStart
 
 # sun_path holds 108 bytes with its end mark; the longest name put into the folder is Postgres's.
 _SOCKET_PATH_LIMIT = 107
+RESTORING = "restoring"
 _LONGEST_SOCKET_NAME = "/.s.PGSQL.5432.lock"
 
 
@@ -27,8 +28,12 @@ class Home:
         self.service_env = self.folder / "service.env"
         self._lock: int | None = None
 
-    def prepare(self) -> None:
+    def prepare(self, *, restoring: bool = False) -> None:
         """Make the folders, and say what is wrong with the place before anything is written to it."""
+        if (self.folder / RESTORING).exists() and not restoring:
+            raise CannotStart(
+                f"A restore into {self.folder} was interrupted: run the same `maru restore` again, or remove {self.folder / RESTORING}."
+            )
         for folder in (self.folder, self.logs, self.secrets, socket_folder(self.folder)):
             make_private(folder)
         probe = self.folder / ".writable"

