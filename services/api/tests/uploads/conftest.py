@@ -28,8 +28,7 @@ def gateway_environment(
     limits = {"MARU_MAX_DOCUMENT_MB": "2", "MARU_MAX_AUDIO_MB": "3", "MARU_SPACE_QUOTA_MB": "5"}
     if request.param == "folder":
         return gateway_environment | limits
-    running_peer.objects.clear()
-    running_peer.clock_ahead_s = 0
+    running_peer.forget()
     running_peer.keeps_checksums = request.param == "bucket"
     bucket = {"R2_ENDPOINT": running_peer.endpoint, "R2_BUCKET": running_peer.bucket}
     keys = {"R2_ACCESS_KEY": running_peer.access_key, "R2_SECRET_KEY": running_peer.secret_key}
@@ -62,11 +61,11 @@ async def rows(database_url: str) -> AsyncGenerator[asyncpg.Connection]:
 
 @pytest.fixture
 def stored(gateway_environment: dict[str, str], running_peer: S3Peer) -> Callable[[], list[str]]:
-    """Every object there is at this moment, wherever it lies."""
+    """Every object and every upload in parts there is at this moment, wherever it lies."""
 
     def everything() -> list[str]:
         if "R2_ENDPOINT" in gateway_environment:
-            return list(running_peer.objects)
+            return [*running_peer.objects, *running_peer.uploads.open]
         folder = Path(gateway_environment["MARU_HOME"]) / "files"
         return [os.fspath(path) for path in folder.rglob("*") if path.is_file()]
 

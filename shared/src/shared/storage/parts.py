@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.storage.errors import PartsMissing
+from shared.storage.port import Part
 
 if TYPE_CHECKING:
-    from shared.storage.port import ObjectInfo, ObjectStore, Part
+    from shared.storage.port import ObjectInfo, ObjectStore
 
 _MB = 2**20
 # S3's rules, kept by every adapter: each part but the last has so many bytes, and there are at most so many.
@@ -38,6 +39,10 @@ class PartPlan:
     def size_of(self, number: int) -> int:
         """The bytes of a part."""
         return min(self.part_size, self.size - self.start_of(number))
+
+    def all(self) -> list[Part]:
+        """Every part, as it is when it has come."""
+        return [Part(number, self.size_of(number), "") for number in range(1, self.count + 1)]
 
     def missing(self, there: Sequence[Part]) -> list[int]:
         """The numbers of the parts that have not come, or came with another length."""

@@ -75,6 +75,22 @@ class UploadNotReady(Conflict):
     default_detail = "PUT the file, then call POST /api/v1/uploads/{id}/complete."
 
 
+class UploadInOnePiece(Conflict):
+    """It has no parts."""
+
+    code = "upload_in_one_piece"
+    default_detail = (
+        "This upload was not begun in parts: PUT the whole file to its address, or begin a new one with `multipart`."
+    )
+
+
+class UploadIsReady(Conflict):
+    """It is complete: nothing more can come."""
+
+    code = "upload_ready"
+    default_detail = "This upload is complete. Begin a new one for another file."
+
+
 class UploadAttached(Conflict):
     """It belongs to an entry."""
 
@@ -100,6 +116,15 @@ class UploadSizeMismatch(UploadMismatch):
     """Another length."""
 
     code = "upload_size_mismatch"
+
+
+class UploadReplaced(UploadMismatch):
+    """Another version came while the first was being completed."""
+
+    code = "upload_replaced"
+    default_detail = (
+        "Another file came to the same address while this one was completed. Nothing was kept; upload the file again."
+    )
 
 
 class UploadHashMismatch(UploadMismatch):

@@ -1,9 +1,10 @@
 """How much is taken, and for how long an upload may take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.storage.media import Kind
+from shared.storage.parts import PartRules
 
 _MB = 1024 * 1024
 
@@ -20,10 +21,11 @@ class UploadLimits:
     address_s: int = 3_600
     abandoned_s: int = 6 * 3_600
     reading_s: int = 300
+    parts: PartRules = field(default_factory=PartRules)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "UploadLimits":
-        """`MARU_MAX_DOCUMENT_MB`, `MARU_MAX_PHOTO_MB`, `MARU_MAX_AUDIO_MB`, `MARU_SPACE_QUOTA_MB`."""
+        """`MARU_MAX_DOCUMENT_MB`, `MARU_MAX_PHOTO_MB`, `MARU_MAX_AUDIO_MB`, `MARU_SPACE_QUOTA_MB`, and those of `PartRules`."""
         usual = cls()
 
         def size(name: str, default: int) -> int:
@@ -34,6 +36,7 @@ class UploadLimits:
             photo=size("MARU_MAX_PHOTO_MB", usual.photo),
             audio=size("MARU_MAX_AUDIO_MB", usual.audio),
             space=size("MARU_SPACE_QUOTA_MB", usual.space),
+            parts=PartRules.from_env(env),
         )
 
     def of(self, kind: Kind) -> int:

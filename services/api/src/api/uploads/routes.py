@@ -13,7 +13,7 @@ from shared.storage.media import Kind
 from api.http.caller import Caller
 from api.http.services import provided
 from api.http.values import Moment, PlainText, Until
-from api.uploads.schemas import NewUpload, Upload, UploadFilter, UploadPage, UploadTicket
+from api.uploads.schemas import NewUpload, Upload, UploadFilter, UploadPage, UploadParts, UploadTicket
 from api.uploads.service import UploadService
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
@@ -29,7 +29,10 @@ _REDIRECT: dict[str, Any] = {
 async def begin(
     new: NewUpload, caller: Caller, service: Service, idempotency_key: IdempotencyKey = None
 ) -> UploadTicket:
-    """Says where to put a file: PUT it there with exactly these headers, then complete the upload."""
+    """Says where to put a file: PUT it there with exactly these headers, then complete the upload.
+
+    With `multipart`, a large one may come in parts.
+    """
     return await service.begin(caller, new, idempotency_key)
 
 
@@ -71,6 +74,18 @@ async def page(
 async def complete(upload_id: UUID, caller: Caller, service: Service) -> Upload:
     """Checks size, type, first bytes and hash of what came. A mismatch is 422, and nothing remains."""
     return await service.complete(caller, upload_id)
+
+
+@router.get("/{upload_id}/parts", summary="Ask which parts have come")
+async def parts(
+    upload_id: UUID,
+    caller: Caller,
+    service: Service,
+    after: Annotated[int, Query(ge=0, le=10_000, description="Addresses of parts after this one")] = 0,
+    page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> UploadParts:
+    """For an upload in parts that was interrupted: what has come, and fresh addresses of what has not."""
+    return await service.parts(caller, upload_id, after, page_size)
 
 
 @router.get("/{upload_id}", summary="Read an upload")

@@ -21,16 +21,44 @@ class NewUpload(BaseModel):
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-fA-F]{64}$")] = None
     space_id: UUID | None = None
     keep_location: Annotated[bool, Field(description="Leave the place in a photo that tells it")] = False
+    multipart: Annotated[bool, Field(description="A large file may be sent in parts")] = False
+
+
+class PartAddress(BaseModel):
+    """Where one part is to go, the bytes from `(number - 1) * part_size` on, `size` of them. A part may be sent again."""
+
+    number: int
+    url: str
+    method: Literal["PUT"]
+    headers: dict[str, str]
+    size: int
+    expires_at: datetime
 
 
 class UploadTicket(BaseModel):
-    """Where the file is to go: one request with exactly this method and these headers, before `expires_at`."""
+    """Where the file is to go: one request with exactly this method and these headers, before `expires_at`.
+
+    A large file for which `multipart` was asked may come in `parts` instead; where these are not all, `GET …/parts` gives the others.
+    """
 
     id: UUID
     url: str
     method: Literal["PUT"]
     headers: dict[str, str]
     expires_at: datetime
+    part_size: int | None = None
+    part_count: int | None = None
+    parts: list[PartAddress] = []
+
+
+class UploadParts(BaseModel):
+    """Which parts have come, and addresses of the next that have not; when `parts` is empty, nothing after `after` is missing."""
+
+    id: UUID
+    part_size: int
+    part_count: int
+    received: list[int]
+    parts: list[PartAddress]
 
 
 class Upload(BaseModel):

@@ -9,14 +9,13 @@ from shared.http.idempotency import OnceOnly
 from shared.http.pages import decode_page_token, encode_page_token
 from shared.ids import new_id
 from shared.outbox import emit_event
-from shared.storage import ObjectMissing
 from shared.storage.disposition import safe_filename
-from shared.storage.keys import display_key, incoming_key, original_key, thumbnail_key
+from shared.storage.keys import incoming_key, original_key
 from shared.storage.media import MEDIA_TYPES, Kind, MediaType, media_type
 
 from api.http import positions
 from api.uploads import store
-from api.uploads.checking import check
+from api.uploads.arrival import Arrival
 from api.uploads.errors import (
     NoThumbnail,
     SpaceNotFound,
@@ -24,14 +23,13 @@ from api.uploads.errors import (
     StorageQuotaExceeded,
     TooManyPendingUploads,
     UploadAttached,
-    UploadMismatch,
     UploadNotFound,
     UploadNotReady,
-    UploadNotReceived,
     UploadTooLarge,
     UploadTypeUnsupported,
 )
-from api.uploads.schemas import NewUpload, Upload, UploadFilter, UploadPage, UploadTicket
+from api.uploads.parts import UploadInParts
+from api.uploads.schemas import NewUpload, Upload, UploadFilter, UploadPage, UploadParts, UploadTicket
 
 if TYPE_CHECKING:
     from shared.db import Connection, Database, Principal, Record
@@ -51,12 +49,16 @@ class UploadService:
         self._relay = relay
         self._storage = storage
         self._limits = limits
+        self._arrival = Arrival(database, storage)
+        self._parts = UploadInParts(database, storage, limits)
 
     async def begin(self, principal: Principal, new: NewUpload, key: str | None) -> UploadTicket:
         """Promise a place to a file, and say where it is to be put."""
         media = self._accepted(new)
         async with self._database.tenant_tx(principal) as connection:
-            once = OnceOnly(connection, principal.user_id, key, ("uploads", new.model_dump(mode="json")))
+            # The same file in parts or in one piece is the same upload.
+            wanted = new.model_dump(mode="json", exclude={"multipart"})
+            once = OnceOnly(connection, principal.user_id, key, ("uploads", wanted))
             before = await once.recall()
             if before is None:
                 upload_id = new_id()
@@ -65,7 +67,17 @@ class UploadService:
             else:
                 upload_id = UUID(before["id"])
                 object_key = _pending(await store.read(connection, upload_id))["object_key"]
-        return await self._ticket(upload_id, object_key, new)
+        ticket = await self._ticket(upload_id, object_key, new)
+        parts = await self._parts.begin(principal, upload_id, _announced(new)) if new.multipart else None
+        if parts is not None:
+            ticket.part_size, ticket.part_count, ticket.parts = parts.part_size, parts.part_count, parts.parts
+        return ticket
+
+    async def parts(self, principal: Principal, upload_id: UUID, after: int, limit: int) -> UploadParts:
+        """Which parts have come, and where the next that have not can be put."""
+        async with self._database.tenant_tx(principal) as connection:
+            _writable(await store.read(connection, upload_id))
+        return await self._parts.missing(principal, upload_id, after, limit)
 
     async def complete(self, principal: Principal, upload_id: UUID) -> Upload:
         """Check what came and keep it; what is not what was announced goes, with its row. A second call changes nothing."""
@@ -73,7 +85,7 @@ class UploadService:
             upload = _writable(await store.read(connection, upload_id))
         if upload["status"] == "ready":
             return _upload(upload)
-        digest = await self._take_in(principal, upload)
+        digest = await self._arrival.take_in(principal, upload)
         async with self._database.tenant_tx(principal) as connection:
             ready = await store.complete(connection, upload_id, digest)
             if ready is not None:
@@ -86,6 +98,9 @@ class UploadService:
             await self._storage.delete([upload["object_key"]])
             raise UploadNotFound
         await self._relay.after_commit()
+        if upload["parts_id"] is not None:
+            # Of a file that came in one piece after all.
+            await self._storage.abort_parts(incoming_key(upload["object_key"]), upload["parts_id"])
         return _upload(ready)
 
     async def adopt(self, principal: Principal, upload_id: UUID, new: NewUpload, source_key: str) -> Kind:
@@ -145,7 +160,7 @@ class UploadService:
             if not await store.remove_unattached(connection, upload_id):
                 raise UploadAttached
             # Before the commit: a crash in between leaves a row that can be removed again, and no file that nobody knows of.
-            await self._storage.delete(_objects(upload["object_key"]))
+            await self._arrival.forget(upload)
 
     async def forget_abandoned(self) -> int:
         """A job of the sweep: remove what nobody completed in time, files first; says how many there were."""
@@ -154,8 +169,8 @@ class UploadService:
         removed = 0
         for upload in late:
             async with self._database.space_tx(upload["space_id"]) as connection:
-                if await store.remove_expired(connection, upload["id"]):
-                    await self._storage.delete(_objects(upload["object_key"]))
+                if expired := await store.remove_expired(connection, upload["id"]):
+                    await self._arrival.forget(expired)
                     removed += 1
         return removed
 
@@ -202,8 +217,7 @@ class UploadService:
     async def _ticket(self, upload_id: UUID, object_key: str, new: NewUpload) -> UploadTicket:
         request = await self._storage.presign_put(
             incoming_key(object_key),
-            # As the client calls it: a browser sends that with the file, whatever our own name for the type is.
-            content_type=new.content_type.strip() or "application/octet-stream",
+            content_type=_announced(new),
             size=new.size,
             expires_s=self._limits.address_s,
             sha256=new.sha256.lower() if new.sha256 else None,
@@ -211,25 +225,6 @@ class UploadService:
         return UploadTicket(
             id=upload_id, url=request.url, method="PUT", headers=dict(request.headers), expires_at=request.expires_at
         )
-
-    async def _take_in(self, principal: Principal, upload: Record) -> str:
-        """Move the file out of reach of its address, then check it there: what is checked is what is kept."""
-        try:
-            await self._storage.promote(
-                incoming_key(upload["object_key"]), upload["object_key"], content_type=upload["content_type"]
-            )
-            info = await self._storage.head(upload["object_key"])
-        except ObjectMissing as missing:
-            raise UploadNotReceived from missing
-        if info is None:
-            raise UploadNotReceived
-        try:
-            return await check(self._storage, upload, info)
-        except UploadMismatch:
-            async with self._database.tenant_tx(principal) as connection:
-                if await store.remove_pending(connection, upload["id"]):
-                    await self._storage.delete(_objects(upload["object_key"]))
-            raise
 
     async def _ready(self, principal: Principal, upload_id: UUID) -> Record:
         async with self._database.tenant_tx(principal) as connection:
@@ -261,8 +256,9 @@ def _pending(upload: Record | None) -> Record:
     return upload
 
 
-def _objects(object_key: str) -> list[str]:
-    return [incoming_key(object_key), object_key, thumbnail_key(object_key), display_key(object_key)]
+def _announced(new: NewUpload) -> str:
+    """As the client calls it: a browser sends that with the file, whatever our own name for the type is."""
+    return new.content_type.strip() or "application/octet-stream"
 
 
 def _upload(upload: Record) -> Upload:

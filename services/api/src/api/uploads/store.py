@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from api.uploads.schemas import UploadFilter
 
 _UPLOAD = """u.id, u.space_id, u.owner_id, u.filename, u.content_type, u.size, u.sha256, u.status, u.object_key, u.thumbnail_key,
-  u.display_key, u.meta, u.created_at, u.completed_at"""
+  u.display_key, u.meta, u.created_at, u.completed_at, u.parts_id, u.part_size, u.arrived_etag"""
 
 _MATCHES = """u.status = $1 AND ($2::text[] IS NULL OR u.content_type = ANY($2)) AND ($3::text IS NULL OR u.content_type = $3)
   AND ($4::uuid IS NULL OR u.space_id = $4) AND ($5::timestamptz IS NULL OR u.created_at >= $5)
@@ -129,6 +129,30 @@ def _conditions(wanted: UploadFilter, types: Sequence[str] | None) -> tuple[Any,
     return (wanted.status, types, content_type, wanted.space_id, wanted.since, wanted.until, wanted.query)
 
 
+async def keep_parts(connection: Connection, upload_id: UUID, parts_id: str, part_size: int) -> str | None:
+    """Remember where its parts go, unless that is known already; the id that counts, or None when it is no longer pending."""
+    kept: str | None = await connection.fetchval(
+        """
+        UPDATE uploads SET parts_id = coalesce(parts_id, $2), part_size = coalesce(part_size, $3)
+        WHERE id = $1 AND status = 'pending' RETURNING parts_id
+        """,
+        upload_id,
+        parts_id,
+        part_size,
+    )
+    return kept
+
+
+async def pin(connection: Connection, upload_id: UUID, etag: str) -> str | None:
+    """Say which version is being checked, unless one is already; the one that counts, or None when it is no longer pending."""
+    pinned: str | None = await connection.fetchval(
+        "UPDATE uploads SET arrived_etag = coalesce(arrived_etag, $2) WHERE id = $1 AND status = 'pending' RETURNING arrived_etag",
+        upload_id,
+        etag,
+    )
+    return pinned
+
+
 async def complete(connection: Connection, upload_id: UUID, sha256: str) -> Record | None:
     """Mark as ready; None when it is gone, or ready already."""
     row: Record | None = await connection.fetchrow(
@@ -161,9 +185,12 @@ async def expired(connection: Connection, limit: int) -> list[Record]:
     return await connection.fetch("SELECT id, space_id, object_key FROM expired_uploads($1)", limit)
 
 
-async def remove_expired(connection: Connection, upload_id: UUID) -> bool:
-    """Remove one if it is still pending and still late; the row stays locked until the transaction ends."""
-    removed = await connection.execute(
-        "DELETE FROM uploads WHERE id = $1 AND status = 'pending' AND expires_at < now()", upload_id
+async def remove_expired(connection: Connection, upload_id: UUID) -> Record | None:
+    """Remove one if it is still pending and still late, and answer it; the row stays locked until the transaction ends."""
+    row: Record | None = await connection.fetchrow(
+        """
+        DELETE FROM uploads WHERE id = $1 AND status = 'pending' AND expires_at < now() RETURNING object_key, parts_id
+        """,
+        upload_id,
     )
-    return removed != "DELETE 0"
+    return row
