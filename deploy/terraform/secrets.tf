@@ -1,13 +1,14 @@
 # Names only. A person adds values (`gcloud secrets versions add`), so that no state file and no plan ever holds one.
 
 locals {
-  # `env` is the variable that a reader knows it by. What is `mounted` follows the newest version without a new revision.
+  # `env` is the variable that a reader knows it by. What is `mounted` is a file that services read again when they are refused: it follows the
+  # newest version, so a key is changed without a release. Everything else is pinned to the version that secret_versions names.
   secrets = {
     database-url-api       = { env = "DATABASE_URL", readers = ["api"], mounted = false }
     database-url-inference = { env = "DATABASE_URL", readers = ["inference"], mounted = false }
     database-url-ingest    = { env = "DATABASE_URL", readers = ["ingest"], mounted = false }
     database-url-owner     = { env = "MARU_OWNER_DATABASE_URL", readers = ["migrate"], mounted = false }
-    langsmith-api-key      = { env = "LANGSMITH_API_KEY", readers = ["api", "ingest"], mounted = false }
+    langsmith-api-key      = { env = "LANGSMITH_API_KEY", readers = ["api", "ingest"], mounted = true }
     openai-api-key         = { env = "OPENAI_API_KEY", readers = ["api", "ingest"], mounted = true }
     qdrant-api-key         = { env = "QDRANT_API_KEY", readers = ["api", "ingest"], mounted = false }
     r2-access-key          = { env = "R2_ACCESS_KEY", readers = ["api", "inference", "ingest"], mounted = false }

@@ -151,7 +151,7 @@ resource "google_cloud_run_v2_service" "service" {
           secret = google_secret_manager_secret.secret[volumes.value].secret_id
           items {
             path    = "value"
-            version = var.secret_versions[volumes.value]
+            version = "latest"
           }
         }
       }

@@ -102,8 +102,12 @@ def _accounts(module: Module) -> Complaints:
 def _secrets(module: Module) -> Complaints:
     for block in _resources(module, *_RUN):
         for name, body in _descend(block.body):
-            if name in {"secret_key_ref", "items"} and _unpinned(body):
-                yield block, f"{block.address}: a secret without a pinned version changes under a running revision"
+            # A file may follow the newest version: it is read again. A variable is read when an instance starts, each at another time.
+            if name == "secret_key_ref" and _unpinned(body):
+                yield (
+                    block,
+                    f"{block.address}: a variable's secret without a pinned version differs from instance to instance",
+                )
 
 
 def _unpinned(body: Body) -> bool:

@@ -218,8 +218,8 @@ FORBIDDEN = {
         ("runtime[each.key].email", 'runtime["api"].email', "all of its services share one account"),
     ],
     "secrets": [
-        (SECRET, "", "a secret without a pinned version"),
-        (SECRET, SECRET.replace("3", "latest"), "a secret without a pinned version"),
+        (SECRET, "", "secret without a pinned version"),
+        (SECRET, SECRET.replace("3", "latest"), "secret without a pinned version"),
     ],
     "subscriptions": [
         ('  expiration_policy {\n    ttl = ""\n  }\n', "", "would be deleted after 31 quiet days"),
