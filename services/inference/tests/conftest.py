@@ -227,10 +227,10 @@ class Studio:
 
     async def upload(self, signed: dict[str, Any], body: bytes, content_type: str | None = None) -> None:
         """PUT to a signed address, as the api serves it."""
-        assert signed["method"] == "PUT"
+        assert signed.get("method", "PUT") == "PUT"
         address = urlsplit(signed["url"])
         grant = self.storage.allowed("PUT", address.path.removeprefix("/files/"), address.query)
-        assert (content_type or signed["headers"]["Content-Type"]) == grant.content_type
+        assert grant.part or (content_type or signed["headers"]["Content-Type"]) == grant.content_type
 
         async def pieces() -> AsyncGenerator[bytes]:
             yield body

@@ -54,6 +54,7 @@ class PeerTask:
     progress: list[float] = field(default_factory=list)
     uploaded: bytes | None = None
     uploaded_type: str = ""
+    parts: dict[int, bytes] = field(default_factory=dict)
     filename: str = ""
     output: bytes | None = None
     error: dict[str, Any] | None = None
@@ -94,6 +95,7 @@ class Grant:
     method: str
     size: int = 0
     content_type: str = ""
+    part: int | None = None
 
 
 @dataclass
@@ -117,7 +119,10 @@ class Refusal(Exception):
 
 @dataclass
 class DispatcherPeer:
-    """The running peer. `lease_s` and `heartbeat_s` are told at registration."""
+    """The running peer. `lease_s` and `heartbeat_s` are told at registration.
+
+    With `part_size`, larger outputs may come in parts; `parts_at_once` of them are offered in one answer.
+    """
 
     lease_s: float = 30
     heartbeat_s: float = 0.2
@@ -125,6 +130,8 @@ class DispatcherPeer:
     url: str = ""
     storage_url: str = ""
     away: bool = False
+    part_size: int | None = None
+    parts_at_once: int = 100
     tasks: dict[UUID, PeerTask] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -259,7 +266,23 @@ class DispatcherPeer:
             task.filename = request.filename
             path = f"jobs/{task.id}/{request.attempt}/output"
             signed = {"method": "PUT", "headers": {"Content-Type": request.content_type}, "output_path": path}
+            if request.parts and self.part_size and request.size > self.part_size:
+                task.uploaded_type = request.content_type
+                signed |= self._parts(task, request.attempt, request.size, self.part_size)
         return {"url": f"{self.storage_url}/{name}", "expires_at": expires, **signed}
+
+    def _parts(self, task: PeerTask, attempt: int, size: int, step: int) -> dict[str, Any]:
+        """The next parts that have not come, `parts_at_once` of them."""
+        count = -(-size // step)
+        missing = [number for number in range(1, count + 1) if number not in task.parts]
+        if not missing:
+            task.uploaded = b"".join(task.parts[number] for number in range(1, count + 1))
+        parts = []
+        for number in missing[: self.parts_at_once]:
+            name, length = secrets.token_urlsafe(24), min(step, size - (number - 1) * step)
+            self.grants[name] = Grant(task, attempt, "PUT", length, part=number)
+            parts.append({"number": number, "url": f"{self.storage_url}/{name}", "headers": {}, "size": length})
+        return {"part_size": step, "part_count": count, "parts": parts}
 
     def on_heartbeat(self, heartbeat: dispatch.Heartbeat) -> dict[str, Any]:
         self._rescue()
@@ -449,7 +472,8 @@ class _Storage(_Handler):
     def do_PUT(self) -> None:
         grant, fault = self._grant("PUT"), self.peer.take_fault("storage/put")
         length = self.headers.get("Content-Length")
-        if grant is not None and (length != str(grant.size) or self.headers.get("Content-Type") != grant.content_type):
+        typed = grant is None or grant.part is not None or self.headers.get("Content-Type") == grant.content_type
+        if grant is not None and (length != str(grant.size) or not typed):
             self.peer.problems.append(f"PUT of {length} {self.headers.get('Content-Type')} for {grant}")
             self.refuse(403, "signature")
             return
@@ -460,9 +484,11 @@ class _Storage(_Handler):
         body = self.rfile.read(int(length or 0))
         if self.misbehave(fault) or grant is None:
             return
-        self.peer.calls.append("storage/put")
+        self.peer.calls.append("storage/put" if grant.part is None else f"storage/put part {grant.part}")
         with self.peer.changed:
-            if grant.task.attempt == grant.attempt:
+            if grant.part is not None:
+                grant.task.parts[grant.part] = body
+            elif grant.task.attempt == grant.attempt:
                 grant.task.uploaded, grant.task.uploaded_type = body, grant.content_type
         if fault and fault.kind == "drop":
             self.hang_up()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.settings import Env, number
+from shared.storage.parts import PartRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +14,13 @@ class DispatchSettings:
 
     lease_s: float = 60
     backoff_s: float = 2
+    parts: PartRules = field(default_factory=PartRules)
 
     @classmethod
     def from_env(cls, env: Env) -> DispatchSettings:
-        """`MARU_LEASE_SECONDS`, `MARU_RETRY_SECONDS`."""
-        return cls(number(env, "MARU_LEASE_SECONDS", 60), number(env, "MARU_RETRY_SECONDS", 2))
+        """`MARU_LEASE_SECONDS`, `MARU_RETRY_SECONDS`, and those of `PartRules`."""
+        lease_s, backoff_s = number(env, "MARU_LEASE_SECONDS", 60), number(env, "MARU_RETRY_SECONDS", 2)
+        return cls(lease_s, backoff_s, PartRules.from_env(env))
 
     @property
     def heartbeat_s(self) -> float:

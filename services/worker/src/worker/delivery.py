@@ -73,6 +73,7 @@ class Delivery:
             content_type=result.content_type,
             filename=result.filename,
             size=size_of(path),
+            parts=True,
         )
 
         async def presign() -> Presigned:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import httpx
-from shared.contracts.dispatch import Presigned
+from shared.contracts.dispatch import Presigned, PresignedPart
 
 from worker.backoff import Backoff
 from worker.dispatcher import said
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PIECE = 256 * 1024
 _SILENCE_S = 60.0
+_PARTS_AT_ONCE = 3
 Presign = Callable[[], Awaitable[Presigned]]
 
 
@@ -34,7 +35,11 @@ class TransferFailed(Exception):
 
 
 class _Cut(Exception):
-    """This try failed; another may not."""
+    """This try failed; another may not. `advanced` says that it brought something all the same."""
+
+    def __init__(self, said: str, *, advanced: bool = False) -> None:
+        self.advanced = advanced
+        super().__init__(said)
 
 
 class Transfers:
@@ -65,16 +70,25 @@ class Transfers:
         part.replace(path)
 
     async def upload(self, presign: Presign, path: Path) -> Presigned:
-        """Send the file; the signed request that took it. Raises like `download`."""
-        return await self._persist("upload", presign, lambda signed: self._put(signed, path))
+        """Send the file; the signed request that took it. Raises like `download`.
 
-    async def _persist(self, what: str, presign: Presign, attempt: Callable[[Presigned], Awaitable[None]]) -> Presigned:
+        In parts where these are offered: what has come stays, and is not sent again after a break.
+        """
+        return await self._persist("upload", presign, lambda signed: self._send(signed, path))
+
+    async def _persist(self, what: str, presign: Presign, attempt: Callable[[Presigned], Awaitable[bool]]) -> Presigned:
+        """Attempts until one answers that nothing is left to do. Patience begins anew with everything that was achieved."""
         backoff, give_up_at = Backoff(), time.monotonic() + self._patience_s
         while True:
             try:
                 signed = await presign()
-                await attempt(signed)
+                if await attempt(signed):
+                    return signed
+                backoff, give_up_at = Backoff(), time.monotonic() + self._patience_s
+                continue
             except (_Cut, Away, httpx.HTTPError) as error:
+                if isinstance(error, _Cut) and error.advanced:
+                    backoff, give_up_at = Backoff(), time.monotonic() + self._patience_s
                 if time.monotonic() > give_up_at:
                     raise TransferFailed(
                         f"{what}_failed", f"The {what} did not succeed in time: {said(error)}"
@@ -82,16 +96,14 @@ class Transfers:
                 after_s = error.after_s if isinstance(error, Away) else 0
             except OSError as error:
                 raise _disk(error) from error
-            else:
-                return signed
             await asyncio.sleep(backoff.next_s(after_s))
 
-    async def _get(self, signed: Presigned, part: Path, size: int | None, limit: int) -> None:
+    async def _get(self, signed: Presigned, part: Path, size: int | None, limit: int) -> bool:
         have = size_of(part)
         headers = dict(signed.headers) | ({"Range": f"bytes={have}-"} if have else {})
         async with self._http.stream("GET", signed.url, headers=headers) as answer:
             if answer.status_code == 416 and have == size:
-                return
+                return True
             start = _start(answer, have)
             with part.open("r+b" if start else "wb") as file:
                 file.seek(start)
@@ -105,11 +117,34 @@ class Transfers:
                     file.write(piece)
         if size is not None and start != size:
             raise _Cut(f"{start} of {size} bytes came")
+        return True
 
-    async def _put(self, signed: Presigned, path: Path) -> None:
+    async def _send(self, signed: Presigned, path: Path) -> bool:
+        if signed.parts is None or signed.part_size is None:
+            await self._put(signed.url, signed.headers, path, 0, size_of(path))
+            return True
+        places, step = asyncio.Semaphore(_PARTS_AT_ONCE), signed.part_size
+
+        async def send(part: PresignedPart) -> None:
+            async with places:
+                await self._put(part.url, part.headers, path, (part.number - 1) * step, part.size)
+
+        sent = await asyncio.gather(*(send(part) for part in signed.parts), return_exceptions=True)
+        failed: list[Exception] = []
+        for outcome in sent:
+            if isinstance(outcome, (_Cut, httpx.HTTPError)):
+                failed.append(outcome)
+            elif outcome is not None:
+                raise outcome
+        if failed:
+            raise _Cut(f"{len(failed)} of {len(sent)} parts: {said(failed[0])}", advanced=len(failed) < len(sent))
+        # The dispatcher looks at what came, and says whether anything is missing.
+        return not sent
+
+    async def _put(self, url: str, headers: dict[str, str], path: Path, start: int, size: int) -> None:
         # Exactly the signed length: a body in chunks would be refused.
-        headers = dict(signed.headers) | {"Content-Length": str(size_of(path))}
-        answer = await self._http.put(signed.url, headers=headers, content=_pieces(path))
+        announced = headers | {"Content-Length": str(size)}
+        answer = await self._http.put(url, headers=announced, content=_pieces(path, start, size))
         if not answer.is_success:
             raise _Cut(f"the storage answered {answer.status_code}")
 
@@ -133,9 +168,11 @@ def _start(answer: httpx.Response, have: int) -> int:
     raise _Cut(f"the storage answered {answer.status_code}")
 
 
-async def _pieces(path: Path) -> AsyncIterator[bytes]:
+async def _pieces(path: Path, start: int, size: int) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
-        while piece := await asyncio.to_thread(file.read, _PIECE):
+        file.seek(start)
+        while size > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, size))):
+            size -= len(piece)
             yield piece
 
 

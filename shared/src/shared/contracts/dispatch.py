@@ -89,7 +89,10 @@ class Leased(BaseModel):
 
 
 class PresignRequest(BaseModel):
-    """`POST /api/v1/worker/presign`. For an upload, type, exact size in bytes and a file name are needed."""
+    """`POST /api/v1/worker/presign`. For an upload, type, exact size in bytes and a file name are needed.
+
+    `parts` says that a large file may be sent in parts. The same request again answers which of them are still missing.
+    """
 
     task_id: UUID
     attempt: Attempt
@@ -97,16 +100,32 @@ class PresignRequest(BaseModel):
     content_type: str | None = Field(None, max_length=200)
     filename: str | None = Field(None, max_length=255)
     size: int | None = Field(None, ge=1)
+    parts: bool = False
+
+
+class PresignedPart(BaseModel):
+    """A PUT of the `size` bytes from `(number - 1) * part_size` on, with exactly these headers."""
+
+    number: int = Field(ge=1)
+    url: str
+    headers: dict[str, str] = {}
+    size: int = Field(ge=1)
 
 
 class Presigned(BaseModel):
-    """A request that may be made, with exactly these headers, until `expires_at`."""
+    """A request that may be made, with exactly these headers, until `expires_at`.
+
+    For a large file the `parts` that are still missing, or the first of them, may be sent instead; ask again until there are none.
+    """
 
     url: str
     method: Literal["GET", "PUT"]
     headers: dict[str, str]
     expires_at: datetime
     output_path: str | None = None
+    part_size: int | None = Field(None, ge=1)
+    part_count: int | None = Field(None, ge=1)
+    parts: list[PresignedPart] | None = None
 
 
 class HeldTask(BaseModel):

@@ -48,7 +48,7 @@ class Dispatch:
         board = QueueBoard(database)
         self._waiting = WaitingRoom(database, board, self.rescuer, listens=listens)
         self.claims = Claims(database, settings, self.roster, board, self.rescuer, self._waiting, self.folder)
-        self.addresses = Addresses(database, storage, settings.address_s)
+        self.addresses = Addresses(database, storage, settings.address_s, settings.parts)
         self.reports = Reports(database, settings, Outputs(database, storage), self.claims, self.folder)
 
     async def exchange(
