@@ -70,6 +70,7 @@ ROUTES: Sequence[Route] = (
     queue("file-result", "api", concurrency=2, deadline_s=300, max_attempts=10),
     queue("file-job-results", "api", concurrency=1, deadline_s=60, max_attempts=10),
     queue("forget-job", "api", concurrency=1, deadline_s=600, max_attempts=30),
+    queue("erase-account", "api", concurrency=1, deadline_s=60, max_attempts=100),
 )
 
 TOPICS: Sequence[str] = (

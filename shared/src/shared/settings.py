@@ -165,6 +165,7 @@ class AuthSettings:
     signing_key_pem: str | None = field(repr=False)
     session_seal_key: str = field(repr=False)
     supabase_anon_key: str | None
+    supabase_service_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, env: Env) -> AuthSettings:
@@ -180,6 +181,7 @@ class AuthSettings:
             signing_key_pem=None if supabase else signing or None,
             session_seal_key=env.get("MARU_SESSION_KEY", ""),
             supabase_anon_key=env.get("SUPABASE_ANON_KEY") or None,
+            supabase_service_key=env.get("SUPABASE_SERVICE_KEY") or None,
         )
 
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared.contracts.problem import ProblemDocument
-from shared.errors import Problem, TooLarge, Unprocessable
+from shared.errors import Conflict, Problem, TooLarge, Unprocessable
 from shared.telemetry import request_id
 
 if TYPE_CHECKING:
@@ -123,7 +123,25 @@ async def _on_half_a_character(request: Request, error: Exception) -> JSONRespon
     return await _on_problem(request, TextNotUnicode())
 
 
+class GoneMeanwhile(Conflict):
+    """Between looking and writing, what the row was to belong to was deleted, or the caller shown out; the database refused it."""
+
+    code = "gone_meanwhile"
+    title = "It has gone meanwhile"
+    default_detail = "What this belongs to was deleted meanwhile, or you are no longer in that space. Nothing was stored."
+
+
+def _is_gone(error: Exception) -> bool:
+    state = getattr(error, "sqlstate", None)
+    return state == "23503" or (state == "42501" and "row-level security" in str(error))
+
+
 async def _on_unforeseen(request: Request, error: Exception) -> JSONResponse:
+    if _is_gone(error):
+        # With its trace: the same refusal is how a mistake of ours would show.
+        log.warning("a row was refused by the database", exc_info=error)
+        request.state.error_code = GoneMeanwhile.code
+        return problem_response(GoneMeanwhile())
     request.state.error_code = "internal_error"
     log.error("unforeseen failure", exc_info=error)
     return problem_response(Problem())

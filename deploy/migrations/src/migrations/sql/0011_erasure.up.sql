@@ -27,6 +27,7 @@ CREATE TABLE maru.erased_accounts (
   user_id uuid PRIMARY KEY,
   erased_at timestamptz NOT NULL DEFAULT now()
 );
+GRANT SELECT ON maru.erased_accounts TO maru_api;
 
 CREATE OR REPLACE FUNCTION maru.standing(p_user uuid, p_session uuid, p_email text) RETURNS TABLE (has_account boolean, is_admin boolean, alive boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
@@ -37,12 +38,44 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = maru AS $$
            AND (p_session IS NULL
              OR EXISTS (SELECT FROM idp.sessions s WHERE s.id = p_session AND s.user_id = p_user AND s.revoked_at IS NULL)) $$;
 
+-- As before, but for whom there is to be no account any more. One address after the other: of two first requests of one person at once, the second would
+-- otherwise meet the address before it meets the person, which is no conflict that an insert can resolve.
+CREATE OR REPLACE FUNCTION maru.ensure_account(p_user uuid, p_email text, p_name text, p_space uuid, p_locale text)
+RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = maru AS $$
+DECLARE found uuid;
+BEGIN
+  IF EXISTS (SELECT FROM erased_accounts WHERE user_id = p_user) THEN RETURN NULL; END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended(lower(p_email), 1));
+  UPDATE profiles SET email = 'former holder ' || user_id WHERE lower(email) = lower(p_email) AND user_id <> p_user;
+  INSERT INTO profiles AS p (user_id, email, display_name, locale) VALUES (p_user, p_email, p_name, p_locale)
+    ON CONFLICT (user_id) DO UPDATE SET email = p_email WHERE p.email <> p_email;
+  SELECT id INTO found FROM spaces WHERE owner_id = p_user AND kind = 'personal';
+  IF found IS NOT NULL THEN RETURN found; END IF;
+  INSERT INTO spaces (id, name, kind, owner_id)
+    VALUES (p_space, coalesce(nullif(p_name, ''), split_part(p_email, '@', 1)), 'personal', p_user) ON CONFLICT DO NOTHING;
+  SELECT id INTO STRICT found FROM spaces WHERE owner_id = p_user AND kind = 'personal';
+  INSERT INTO space_members (space_id, user_id, role) VALUES (found, p_user, 'owner') ON CONFLICT DO NOTHING;
+  RETURN found;
+END $$;
+
+-- Whoever erases their account takes the profile first: a space that is made at the same moment goes along, or is not made.
+CREATE OR REPLACE FUNCTION maru.create_shared_space(p_space uuid, p_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = maru AS $$
+BEGIN
+  IF auth.uid() IS NULL THEN RAISE insufficient_privilege; END IF;
+  PERFORM FROM profiles WHERE user_id = auth.uid() FOR KEY SHARE;
+  IF NOT FOUND THEN RAISE foreign_key_violation USING MESSAGE = 'whoever makes a space has a profile'; END IF;
+  INSERT INTO spaces (id, name, kind, owner_id) VALUES (p_space, p_name, 'shared', auth.uid());
+  INSERT INTO space_members (space_id, user_id, role) VALUES (p_space, auth.uid(), 'owner');
+END $$;
+
 -- Takes a person's name off what is not theirs alone, and removes what is of no use to anybody else. What they put into spaces of others stays there, as
 -- nobody's. Repeated after the erasure, because work that was under way may write a name that it read before.
 CREATE FUNCTION maru.scrub_account(p_user uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = maru AS $$
 DECLARE nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
   IF NOT EXISTS (SELECT FROM erased_accounts WHERE user_id = p_user) THEN RETURN; END IF;
+  DELETE FROM space_members WHERE user_id = p_user;
   DELETE FROM ui_tickets WHERE user_id = p_user;
   DELETE FROM ui_sessions WHERE user_id = p_user;
   DELETE FROM conversations WHERE owner_id = p_user;
@@ -71,6 +104,7 @@ CREATE FUNCTION maru.erase_account() RETURNS uuid[] LANGUAGE plpgsql SECURITY DE
 DECLARE me CONSTANT uuid := auth.uid(); gone uuid[];
 BEGIN
   IF me IS NULL THEN RAISE insufficient_privilege; END IF;
+  PERFORM FROM profiles WHERE user_id = me FOR UPDATE;
   INSERT INTO erased_accounts (user_id) VALUES (me) ON CONFLICT DO NOTHING;
   SELECT coalesce(array_agg(m.space_id), '{}') INTO gone FROM space_members m
     WHERE m.user_id = me AND NOT EXISTS (SELECT FROM space_members o WHERE o.space_id = m.space_id AND o.user_id <> me);

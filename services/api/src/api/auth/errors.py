@@ -120,3 +120,11 @@ class ProviderUnavailable(Unavailable):
     code = "identity_provider_unavailable"
     title = "Sign-in is not available right now"
     default_detail = "The identity provider does not answer. Try again in a moment."
+
+
+class ErasureUnavailable(Unavailable):
+    """Supabase Auth removes accounts for the project's service key alone, and the gateway was given none."""
+
+    code = "erasure_unavailable"
+    title = "Accounts cannot be erased here yet"
+    default_detail = "Nothing was erased. Whoever runs this installation has to set SUPABASE_SERVICE_KEY first."

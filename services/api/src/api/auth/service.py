@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -107,6 +108,28 @@ class AuthService:
                     await store.revoke_sessions(connection, user_id, "signed out everywhere", None)
                 case "others":
                     await store.revoke_sessions(connection, user_id, "signed out elsewhere", current)
+        self._standings.forget(user_id)
+
+    @property
+    def tokens_live(self) -> timedelta:
+        """A token dies with its session, and the session with the account."""
+        return timedelta()
+
+    async def confirm(self, user_id: UUID, email: str, password: str) -> None:  # noqa: ARG002 - the account is found by its id
+        """Check the password; no session begins."""
+        secret = passwords.prepare(password)
+        async with self._database.service_tx() as connection:
+            user = await store.user_by_id(connection, user_id)
+        if not await self._hashes.verify(user["password_hash"] if user else None, secret):
+            raise SignInRefused("The password is not right.")
+
+    def check_can_erase(self) -> None:
+        """It always can: accounts are rows of the same database."""
+
+    async def erase(self, user_id: UUID) -> None:
+        """Remove account, sessions and tokens."""
+        async with self._database.service_tx() as connection:
+            await store.remove_user(connection, user_id)
         self._standings.forget(user_id)
 
     async def user(self, principal: Principal) -> AuthUser:

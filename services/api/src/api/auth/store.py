@@ -149,6 +149,11 @@ async def set_metadata(connection: Connection, user_id: UUID, metadata: dict[str
     )
 
 
+async def remove_user(connection: Connection, user_id: UUID) -> None:
+    """Remove the account with its sessions and tokens."""
+    await connection.execute("DELETE FROM idp.users WHERE id = $1", user_id)
+
+
 async def standing(connection: Connection, user_id: UUID, session_id: UUID | None, email: str) -> Record:
     """`has_account, is_admin, alive`."""
     row: Record | None = await connection.fetchrow(

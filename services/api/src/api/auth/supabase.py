@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from shared.db import Connection
 
 _TIMEOUT_S = 10
+# A project may let access tokens live a week at most; one that was signed before the account went is good until then.
+_TOKENS_LIVE = timedelta(days=7, hours=1)
 _REFUSALS: dict[str, type[SignInRefused]] = {
     refusal.code: refusal
     for refusal in (
@@ -41,11 +44,15 @@ log = logging.getLogger(__name__)
 
 
 class SupabaseProvider:
-    """One project's Auth service, with the anonymous key that every request must carry."""
+    """One project's Auth service, with the anonymous key that every request must carry.
 
-    def __init__(self, url: str, anon_key: str) -> None:
+    The service key is for removing accounts alone; it may do anything in the project, so nothing else is ever sent with it.
+    """
+
+    def __init__(self, url: str, anon_key: str, service_key: str | None = None) -> None:
         self._url = url
         self._anon_key = anon_key
+        self._service_key = service_key
         self._client: httpx.AsyncClient | None = None
 
     async def sign_up(self, email: str, password: str, metadata: Mapping[str, Any]) -> SignedIn:
@@ -81,6 +88,38 @@ class SupabaseProvider:
         if response.status_code not in {200, 204, 401, 403, 404}:
             raise errors.ProviderUnavailable
 
+    @property
+    def tokens_live(self) -> timedelta:
+        """Supabase's tokens outlive what they were signed for."""
+        return _TOKENS_LIVE
+
+    async def confirm(self, user_id: UUID, email: str, password: str) -> None:
+        """Sign in anew, and out of that session again."""
+        proof = await self.sign_in(email, password)
+        if proof.user_id != user_id:
+            raise SignInRefused
+        try:
+            await self.sign_out(user_id, None, proof.access_token, "local")
+        except errors.ProviderUnavailable:
+            log.warning("a session that was only to prove a password could not be ended; it expires by itself")
+
+    def check_can_erase(self) -> None:
+        """Only with the service key."""
+        if not self._service_key:
+            raise errors.ErasureUnavailable
+
+    async def erase(self, user_id: UUID) -> None:
+        """Remove the account there."""
+        self.check_can_erase()
+        key = self._service_key or ""
+        response = await self._send(
+            f"/admin/users/{user_id}", None, {"apikey": key, "Authorization": f"Bearer {key}"}, method="DELETE"
+        )
+        if response.status_code in {401, 403}:
+            log.error("Supabase Auth refuses SUPABASE_SERVICE_KEY: an account waits to be removed there")
+        if response.status_code not in {200, 204, 404}:
+            raise errors.ProviderUnavailable
+
     async def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
@@ -93,13 +132,15 @@ class SupabaseProvider:
             return answer
         raise _refusal(response, answer)
 
-    async def _send(self, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> httpx.Response:
+    async def _send(
+        self, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], method: str = "POST"
+    ) -> httpx.Response:
         import httpx
 
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=_TIMEOUT_S, headers={"apikey": self._anon_key})
         try:
-            return await self._client.post(f"{self._url}{path}", json=body, headers=headers)
+            return await self._client.request(method, f"{self._url}{path}", json=body, headers=headers)
         except httpx.HTTPError as away:
             log.warning("Supabase Auth could not be reached: %s", type(away).__name__)
             raise errors.ProviderUnavailable from away

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID
 
@@ -68,4 +69,21 @@ class IdentityProvider(Protocol):
 
     async def sign_out(self, user_id: UUID, session_id: str | None, access_token: str, scope: SignOutScope) -> None:
         """End sessions: this one, the others, or all. Ending one that has ended changes nothing."""
+        ...
+
+    @property
+    def tokens_live(self) -> timedelta:
+        """How long an access token may be good after its account is gone."""
+        ...
+
+    async def confirm(self, user_id: UUID, email: str, password: str) -> None:
+        """Have a signed-in person prove once more who they are, before what cannot be undone."""
+        ...
+
+    def check_can_erase(self) -> None:
+        """Raise a problem when this provider could not remove an account if it were asked to."""
+        ...
+
+    async def erase(self, user_id: UUID) -> None:
+        """Remove an account for good; one that is gone is fine. Whatever else goes wrong is raised, and it is called again."""
         ...

@@ -1,8 +1,8 @@
 """Bodies of `/api/v1/me`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.http.names import Name
 
@@ -12,3 +12,9 @@ class ProfileChange(BaseModel):
 
     display_name: Name | None = None
     locale: Literal["en", "ko"] | None = None
+
+
+class AccountErasure(BaseModel):
+    """The password once more, since it cannot be undone."""
+
+    password: Annotated[str, Field(min_length=1, max_length=1024, json_schema_extra={"format": "password"})]

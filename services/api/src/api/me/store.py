@@ -38,3 +38,41 @@ async def change_profile(connection: Connection, user_id: UUID, changes: dict[st
         changes.get("display_name"),
         changes.get("locale"),
     )
+
+
+async def lock_owned_spaces(connection: Connection) -> None:
+    """Let nobody change who belongs to the caller's spaces until the transaction ends."""
+    await connection.fetch("SELECT FROM spaces WHERE id = ANY (my_owned_spaces()) ORDER BY id FOR UPDATE")
+
+
+async def spaces_without_another_owner(connection: Connection) -> list[Record]:
+    """`id, name` of the spaces in which others would be left without an owner if the caller went."""
+    return await connection.fetch(
+        """
+        SELECT s.id, s.name FROM spaces s WHERE s.id = ANY (my_owned_spaces())
+          AND EXISTS (SELECT FROM space_members m WHERE m.space_id = s.id AND m.user_id <> (SELECT auth.uid()))
+          AND NOT EXISTS (SELECT FROM space_members m WHERE m.space_id = s.id AND m.user_id <> (SELECT auth.uid()) AND m.role = 'owner')
+        ORDER BY s.created_at, s.id
+        """
+    )
+
+
+async def erase(connection: Connection) -> list[UUID]:
+    """Erase the caller from every table; the spaces that went along. A second call finds nothing."""
+    gone: list[UUID] = await connection.fetchval("SELECT erase_account()")
+    return gone
+
+
+async def is_erased(connection: Connection, user_id: UUID) -> bool:
+    """Whether this person has erased their account, and it is not forgotten yet."""
+    return bool(await connection.fetchval("SELECT true FROM erased_accounts WHERE user_id = $1", user_id))
+
+
+async def scrub(connection: Connection, user_id: UUID) -> None:
+    """Take the name of somebody who is erased off whatever was written since."""
+    await connection.execute("SELECT scrub_account($1)", user_id)
+
+
+async def forget_erasure(connection: Connection, user_id: UUID) -> None:
+    """Forget that there was such a person."""
+    await connection.execute("SELECT forget_erasure($1)", user_id)

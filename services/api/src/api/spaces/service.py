@@ -9,9 +9,9 @@ from shared.http.idempotency import OnceOnly
 from shared.http.pages import decode_page_token, encode_page_token
 from shared.http.ratelimit import Limit
 from shared.ids import new_id
-from shared.outbox import emit_event
 
 from api.http import emails, positions
+from api.http.forgetting import promise_space_forgotten
 from api.spaces import store
 from api.spaces.errors import (
     AlreadyMember,
@@ -86,8 +86,7 @@ class SpaceService:
         async with self._database.tenant_tx(principal) as connection:
             await _shared(connection, space_id)
             await store.delete(connection, space_id)
-            body = {"space_id": str(space_id), "deleted_by": str(principal.user_id)}
-            await emit_event(connection, "space.deleted", space_id, body)
+            await promise_space_forgotten(connection, space_id, principal.user_id)
         await self._relay.after_commit()
 
     async def members(self, principal: Principal, space_id: UUID, size: int, token: str | None) -> MemberPage:
