@@ -101,11 +101,11 @@ def test_supabase_takes_the_place_of_the_built_in_provider() -> None:
     cloud = AuthSettings.from_env({"SUPABASE_URL": "https://p.supabase.co/", "MARU_AUTH_SIGNING_KEY": "pem"})
     assert cloud.issuer == "https://p.supabase.co/auth/v1"
     assert cloud.jwks_url == "https://p.supabase.co/auth/v1/.well-known/jwks.json"
-    assert cloud.signing_key_pem is None
-    built_in = AuthSettings.from_env({"MARU_AUTH_SIGNING_KEY": "-----BEGIN\\nEND"})
+    assert cloud.signing_key is None
+    built_in = AuthSettings.from_env({"MARU_AUTH_SIGNING_KEY": "a key"})
     assert built_in.issuer == "http://127.0.0.1:8000/auth/v1"
     assert built_in.jwks_url is None
-    assert built_in.signing_key_pem == "-----BEGIN\nEND"
+    assert built_in.signing_key == "a key"
 
 
 def test_each_engine_is_switched_by_its_variable(tmp_path: Path) -> None:

@@ -40,12 +40,12 @@ def number(env: Env, name: str, default: float) -> float:
 
 
 def pem(value: str, label: str) -> str:
-    """A key as PEM; it may come with `\\n` for line ends, or as its base64 alone, which needs no quoting in a file of variables."""
+    """Keys as PEM; they may come with `\\n` for line ends, or as their base64 alone, with commas between, which needs no quoting in a file."""
     text = value.strip().replace("\\n", "\n")
     if not text or text.startswith("-----BEGIN"):
         return text
-    lines = "\n".join(textwrap.wrap(text, 64))
-    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n"
+    bodies = ["\n".join(textwrap.wrap(part.strip(), 64)) for part in text.split(",") if part.strip()]
+    return "".join(f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n" for lines in bodies)
 
 
 def maru_home(env: Env) -> Path:
@@ -162,26 +162,26 @@ class AuthSettings:
     audience: str
     jwks_url: str | None
     legacy_secret: str | None = field(repr=False)
-    signing_key_pem: str | None = field(repr=False)
-    session_seal_key: str = field(repr=False)
+    signing_key: Secret | None = field(repr=False)
+    session_seal_key: Secret = field(repr=False)
     supabase_anon_key: str | None
-    supabase_service_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, env: Env) -> AuthSettings:
-        """`MARU_AUTH_SIGNING_KEY` (PEM, P-256) belongs to the built-in provider; `MARU_SESSION_KEY` (Fernet) seals what browser sessions hold."""
+        """`MARU_AUTH_SIGNING_KEY` (PEM, P-256) belongs to the built-in provider; `MARU_SESSION_KEY` (Fernet) seals what browser sessions hold.
+
+        Either may hold several keys while one takes the place of another; the first signs or seals.
+        """
         supabase = env.get("SUPABASE_URL", "").rstrip("/")
         base = supabase or ServiceUrls.from_env(env).api
-        signing = pem(env.get("MARU_AUTH_SIGNING_KEY", ""), "PRIVATE KEY")
         return cls(
             issuer=f"{base}/auth/v1",
             audience="authenticated",
             jwks_url=f"{base}/auth/v1/.well-known/jwks.json" if supabase else None,
             legacy_secret=env.get("SUPABASE_JWT_SECRET") or None,
-            signing_key_pem=None if supabase else signing or None,
-            session_seal_key=env.get("MARU_SESSION_KEY", ""),
+            signing_key=None if supabase else secret(env, "MARU_AUTH_SIGNING_KEY") or None,
+            session_seal_key=secret(env, "MARU_SESSION_KEY"),
             supabase_anon_key=env.get("SUPABASE_ANON_KEY") or None,
-            supabase_service_key=env.get("SUPABASE_SERVICE_KEY") or None,
         )
 
 
@@ -190,7 +190,7 @@ class VectorSettings:
     """Where vectors live: a folder of this machine, another process of it, or a Qdrant server."""
 
     url: str | None
-    api_key: str | None = field(repr=False)
+    api_key: Secret | None = field(repr=False)
     folder: Path
     socket: Path | None
     dense_model: str | None
@@ -203,7 +203,7 @@ class VectorSettings:
         socket = env.get("MARU_VECTORS_SOCKET")
         return cls(
             env.get("QDRANT_URL") or None,
-            env.get("QDRANT_API_KEY") or None,
+            secret(env, "QDRANT_API_KEY") or None,
             maru_home(env) / "vectors",
             Path(socket) if socket else None,
             llm.embedding_model if llm.enabled else None,
@@ -217,11 +217,11 @@ class StorageSettings:
 
     endpoint: str | None
     bucket: str
-    access_key: str | None = field(repr=False)
-    secret_key: str | None = field(repr=False)
+    access_key: Secret | None = field(repr=False)
+    secret_key: Secret | None = field(repr=False)
     folder: Path
     public_url: str
-    signing_key: str = field(repr=False)
+    signing_key: Secret = field(repr=False)
 
     @classmethod
     def from_env(cls, env: Env) -> StorageSettings:
@@ -229,11 +229,11 @@ class StorageSettings:
         return cls(
             env.get("R2_ENDPOINT") or None,
             env.get("R2_BUCKET") or "maru",
-            env.get("R2_ACCESS_KEY") or None,
-            env.get("R2_SECRET_KEY") or None,
+            secret(env, "R2_ACCESS_KEY") or None,
+            secret(env, "R2_SECRET_KEY") or None,
             maru_home(env) / "files",
             env.get("MARU_PUBLIC_API_URL") or ServiceUrls.from_env(env).api,
-            env.get("MARU_FILES_KEY", ""),
+            secret(env, "MARU_FILES_KEY"),
         )
 
 

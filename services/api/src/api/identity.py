@@ -17,8 +17,6 @@ from api.auth.service import AuthService
 from api.auth.supabase import SupabaseProvider
 from api.auth.tokens import TokenSigner
 from api.http.attempts import SignInGuard
-from api.me.callbacks import erasure_router
-from api.me.erasure import ErasureService
 from api.me.service import MeService
 from api.people.service import PersonService
 from api.spaces.service import SpaceService
@@ -28,7 +26,6 @@ from api.ui_sessions.service import UiSessionService
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from shared.db import Database
-    from shared.http.callbacks import CallbackVerifier
     from shared.http.ratelimit import RateLimiter
     from shared.outbox import Relay
 
@@ -53,7 +50,6 @@ def add_identity(
     database: Database,
     limiter: RateLimiter,
     relay: Relay,
-    callbacks: CallbackVerifier,
 ) -> Identity:
     """Add the routes of sign-in and sessions, and `app.state.authenticate` for all others.
 
@@ -61,13 +57,15 @@ def add_identity(
     """
     settings = AuthSettings.from_env(env)
     admin = AdminService(database)
-    seal = Seal(require(env, "MARU_SESSION_KEY", "it seals what browser sessions hold"))
+    require(env, "MARU_SESSION_KEY", "it seals what browser sessions hold")
+    seal = Seal(settings.session_seal_key)
     standings = Standings()
     provider: IdentityProvider
     if settings.jwks_url is None:
         require(env, "MARU_AUTH_SIGNING_KEY", "the built-in identity provider signs access tokens with it")
-        signer = TokenSigner(settings.signing_key_pem or "", issuer=settings.issuer, audience=settings.audience)
-        verifier = TokenVerifier(LocalKeys(signer.jwks), issuer=settings.issuer, audience=settings.audience)
+        signer = TokenSigner(settings.signing_key or "", issuer=settings.issuer, audience=settings.audience)
+        keys = LocalKeys(signer.jwks, signer.renewed)
+        verifier = TokenVerifier(keys, issuer=settings.issuer, audience=settings.audience)
         hashes = Passwords()
         provider = built_in = AuthService(database, signer, hashes, standings, relay)
         services.add(built_in)
@@ -81,18 +79,13 @@ def add_identity(
             audience=settings.audience,
             legacy_secret=settings.legacy_secret,
         )
-        provider = elsewhere = SupabaseProvider(
-            settings.issuer, settings.supabase_anon_key or "", settings.supabase_service_key
-        )
+        provider = elsewhere = SupabaseProvider(settings.issuer, settings.supabase_anon_key or "")
         sweeps, close = (), elsewhere.close
     gate = Gate(verifier, database, standings, relay, own_sessions=settings.jwks_url is None)
     sessions = UiSessionService(database, provider, seal)
     services.add(SignInGuard(limiter))
     services.add(sessions)
     services.add(MeService(database))
-    erasure = ErasureService(database, relay, provider, standings.forget)
-    services.add(erasure)
-    app.include_router(erasure_router(callbacks, erasure))
     services.add(SpaceService(database, relay, limiter))
     services.add(PersonService(database))
     services.add(admin)

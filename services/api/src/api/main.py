@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from shared.http.ratelimit import RateLimiter
 from shared.llm.factory import Models, open_llm
 from shared.llm.traces import ModelTraceSettings
 from shared.outbox import NotifyRelay, Relay
+from shared.secret_values import process_environment, resolved
 from shared.settings import (
     CallbackSettings,
     DatabaseSettings,
@@ -63,7 +63,7 @@ class Engines:
 
 def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = None) -> FastAPI:
     """The application. Nothing is opened before a request needs it, so `/health` answers without any engine."""
-    env = os.environ if env is None else env
+    env = process_environment() if env is None else resolved(env)
     engines = engines or Engines()
     http = HttpSettings.from_env(env)
     database = _database(DatabaseSettings.from_env(env, "api"))
@@ -102,14 +102,14 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     app.state.services = services
     app.state.limiter = limiter
     app.state.relay = relay
-    callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     # First: routers are searched in this order, and entries are what is read most.
     memory = add_memory(app, services, database, relay, engines.hub, vectors, models.embedder, engines.morphology)
-    identity = add_identity(app, env, services, database, limiter, relay, callbacks)
+    identity = add_identity(app, env, services, database, limiter, relay)
     conversing = add_conversations(
         app, services, database, relay, engines.hub, memory.retriever, models.language, engines.morphology
     )
     filing = add_files(app, env, services, database, relay, storage)
+    callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     add_studio(app, env, services, database, relay, engines.hub, storage, callbacks)
     operating = add_operations(app, env, services, database)
     add_result_filing(app, services, database, relay, callbacks)

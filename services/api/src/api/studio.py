@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.http.later import include_later
+from shared.rotation import secret
 from shared.settings import StorageSettings, number, require
+from shared.storage.opening import signing_keys
 
 from api.jobs.enqueuing import EnqueueService
 from api.jobs.forgetting import forget_router
@@ -53,5 +55,6 @@ def add_studio(
 def _links(env: Mapping[str, str]) -> ResultLinks:
     """Signed with the key of files, which may be several; where a bucket signs its own addresses, with the key that sessions are sealed with."""
     settings = StorageSettings.from_env(env)
-    keys = settings.signing_key or require(env, "MARU_SESSION_KEY", "links to results are signed with it")
-    return ResultLinks(settings.public_url, [key.strip().encode() for key in keys.split(",") if key.strip()])
+    if not settings.signing_key:
+        require(env, "MARU_SESSION_KEY", "links to results are signed with it")
+    return ResultLinks(settings.public_url, signing_keys(settings.signing_key or secret(env, "MARU_SESSION_KEY")))

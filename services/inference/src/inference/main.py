@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from shared.db import Database
 from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
 from shared.outbox import NotifyRelay, Relay
+from shared.secret_values import process_environment, resolved
 from shared.settings import CallbackSettings, DatabaseSettings, HttpSettings, ServiceUrls, StorageSettings
 from shared.storage import open_storage
 from shared.streams import StreamHub
@@ -42,7 +42,7 @@ class Engines:
 
 def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = None) -> FastAPI:
     """The application. Nothing is opened before a request needs it, so `/health` answers without any engine."""
-    env = os.environ if env is None else env
+    env = process_environment() if env is None else resolved(env)
     engines = engines or Engines()
     settings = DatabaseSettings.from_env(env, "inference")
     database = Database(settings.dsn, max_size=settings.max_connections, pooled=settings.pooled)

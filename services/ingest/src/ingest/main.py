@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from shared.http.callbacks import CallbackVerifier
 from shared.llm.factory import open_llm
 from shared.llm.traces import ModelTraceSettings
 from shared.outbox import NotifyRelay, Relay
+from shared.secret_values import process_environment, resolved
 from shared.settings import (
     CallbackSettings,
     DatabaseSettings,
@@ -58,7 +58,7 @@ class Engines:
 
 def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = None) -> FastAPI:
     """The application. Nothing is opened before a message needs it."""
-    env = os.environ if env is None else env
+    env = process_environment() if env is None else resolved(env)
     engines = engines or Engines()
     settings = DatabaseSettings.from_env(env, "ingest")
     database = Database(settings.dsn, max_size=settings.max_connections, pooled=settings.pooled)

@@ -10,7 +10,7 @@ import json
 import logging
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,17 +53,39 @@ class KeySource(Protocol):
 
 
 class LocalKeys:
-    """The keys of a JWK set that this process holds; read at the first use, because parsing keys loads cryptography."""
+    """The keys of a JWK set that this process holds; read when they are used, because parsing keys loads cryptography.
 
-    def __init__(self, jwks: Callable[[], Mapping[str, Any]]) -> None:
+    `renewed` looks whether there are others by now; an unknown key id asks for it, but at most once in 30 seconds.
+    """
+
+    def __init__(
+        self,
+        jwks: Callable[[], Mapping[str, Any]],
+        renewed: Callable[[], Awaitable[bool]] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._jwks = jwks
-        self._keys: dict[str, VerificationKey] | None = None
+        self._renewed = renewed
+        self._clock = clock
+        self._next_attempt = float("-inf")
+        self._read: Mapping[str, Any] | None = None
+        self._keys: dict[str, VerificationKey] = {}
 
     async def find(self, kid: str) -> VerificationKey | None:
         """The key with this id."""
-        if self._keys is None:
-            self._keys = read_keys(self._jwks())
-        return self._keys.get(kid)
+        found = self._present().get(kid)
+        if found is None and self._renewed is not None and self._clock() >= self._next_attempt:
+            self._next_attempt = self._clock() + _COOLDOWN_S
+            await self._renewed()
+            found = self._present().get(kid)
+        return found
+
+    def _present(self) -> dict[str, VerificationKey]:
+        jwks = self._jwks()
+        if jwks is not self._read:
+            self._read, self._keys = jwks, read_keys(jwks)
+        return self._keys
 
 
 class RemoteKeys:

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
+from shared.secret_values import process_environment
 from shared.settings import SettingMissing
 from shared.telemetry import Telemetry, log_as_json, open_telemetry
 from shared.telemetry.settings import TelemetrySettings
@@ -25,7 +26,7 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
 
     telemetry: Telemetry | None = None
     try:
-        settings = TelemetrySettings.from_env(os.environ)
+        settings = TelemetrySettings.from_env(process_environment())
         log_as_json(service, settings.level, settings.project)
         telemetry = open_telemetry(service, settings)
         config = uvicorn.Config(

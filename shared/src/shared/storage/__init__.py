@@ -13,7 +13,7 @@ from shared.storage.errors import (
     PartsRefused,
     StorageAway,
 )
-from shared.storage.opening import open_folder, open_storage
+from shared.storage.opening import open_folder, open_storage, signing_keys
 from shared.storage.port import ObjectInfo, ObjectStore, Part, SignedRequest
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "StorageAway",
     "open_folder",
     "open_storage",
+    "signing_keys",
 ]

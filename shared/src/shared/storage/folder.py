@@ -21,7 +21,7 @@ from shared.storage.folder_file import Draft, disk_errors, open_object
 from shared.storage.folder_parts import FolderParts
 from shared.storage.keys import INCOMING, check_key, check_prefix
 from shared.storage.port import ObjectInfo, Part, SignedRequest
-from shared.storage.signing import Grant, sign, verify
+from shared.storage.signing import Grant, check_keys, sign, verify
 
 _PIECE = 256 * 1024
 _DRAFTS = ".drafts"
@@ -32,18 +32,23 @@ _URL_PATH = "files"
 class FolderStore:
     """Objects below `root`; `base_url` is where the api answers, which serves the signed addresses.
 
-    The first of `secrets` signs, all of them are accepted. Several processes may use one folder.
+    The first of `secrets` signs, all of them are accepted; what may change is asked for each time. Several processes may use one folder.
     """
 
     def __init__(
-        self, root: Path, base_url: str, secrets: Sequence[bytes], *, clock: Callable[[], float] = time.time
+        self,
+        root: Path,
+        base_url: str,
+        secrets: Sequence[bytes] | Callable[[], Sequence[bytes]],
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        if not secrets or not all(len(secret) >= 16 for secret in secrets):
-            raise ValueError("signing secrets have at least 16 bytes")
+        keys = secrets() if callable(secrets) else secrets
+        check_keys(keys)
         self._root = root
         self._parts = FolderParts(root)
         self._base_url = base_url.rstrip("/")
-        self._secrets = tuple(secrets)
+        self._secrets = secrets if callable(secrets) else lambda: keys
         self._clock = clock
         self._prepared = False
 
@@ -69,7 +74,7 @@ class FolderStore:
 
     def allowed(self, method: str, key: str, query: str) -> Grant:
         """What a signed address allows. Raises `LinkRefused` or `LinkExpired`; a HEAD is allowed where a GET is."""
-        return verify(self._secrets, "PUT" if method == "PUT" else "GET", key, query, self._clock())
+        return verify(self._secrets(), "PUT" if method == "PUT" else "GET", key, query, self._clock())
 
     async def receive(self, grant: Grant, pieces: AsyncIterator[bytes]) -> ObjectInfo:
         """Store what somebody sends to an address of `presign_put` or `presign_part`; of another length or hash nothing remains."""
@@ -174,7 +179,7 @@ class FolderStore:
         """See `ObjectStore`."""
 
     def _address(self, grant: Grant) -> str:
-        return f"{self._base_url}/{_URL_PATH}/{sign(self._secrets[0], grant)}"
+        return f"{self._base_url}/{_URL_PATH}/{sign(self._secrets()[0], grant)}"
 
     def _path(self, key: str) -> Path:
         return self._root / f"{check_key(key)}~"

@@ -9,12 +9,13 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from shared.rotation import Secret, current
 from shared.storage.disposition import content_disposition
 from shared.storage.errors import ObjectChanged, ObjectMissing, ObjectTooLarge, PartsGone, PartsRefused, StorageAway
 from shared.storage.keys import check_key, check_prefix
@@ -41,8 +42,8 @@ class Bucket:
 
     endpoint: str
     name: str
-    access_key: str
-    secret_key: str
+    access_key: Secret
+    secret_key: Secret = field(repr=False)
     region: str = "auto"
     silence_s: float = 30
 
@@ -54,6 +55,7 @@ class S3Store:
         self._bucket = bucket
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="s3")
         self._client: S3Client | None = None
+        self._keys: tuple[str, str] | None = None
 
     async def presign_put(
         self, key: str, *, content_type: str, size: int, expires_s: int, sha256: str | None = None
@@ -257,8 +259,10 @@ class S3Store:
             return answer
 
     def _open(self) -> S3Client:
-        if self._client is None:
-            self._client = _client(self._bucket)
+        keys = (current(self._bucket.access_key), current(self._bucket.secret_key))
+        if self._client is None or self._keys != keys:
+            # The former client is not closed: other threads may be in the middle of a call.
+            self._client, self._keys = _client(self._bucket, *keys), keys
         return self._client
 
 
@@ -266,12 +270,12 @@ class _BeyondTheEnd(Exception):
     """A range that starts after the last byte."""
 
 
-def _client(bucket: Bucket) -> S3Client:
+def _client(bucket: Bucket, access_key: str, secret_key: str) -> S3Client:
     import boto3
     from botocore.config import Config
 
     session = boto3.session.Session(
-        aws_access_key_id=bucket.access_key, aws_secret_access_key=bucket.secret_key, region_name=bucket.region
+        aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=bucket.region
     )
     return session.client(
         "s3",

@@ -43,6 +43,12 @@ class Grant:
 _PARAMETERS = tuple(field.name for field in fields(Grant) if field.name not in {"method", "key"})
 
 
+def check_keys(keys: Sequence[bytes]) -> None:
+    """Raise `ValueError` unless there are keys, all of them long enough to sign with."""
+    if not keys or not all(len(key) >= 16 for key in keys):
+        raise ValueError("signing secrets have at least 16 bytes")
+
+
 def sign(secret: bytes, grant: Grant) -> str:
     """The path and query of the address, from the key on: `spaces/…/original?expires=…&signature=…`."""
     check_key(grant.key)

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from shared.rotation import Secret, current
 from shared.text.sparse import SparseVector
 from shared.vectors.errors import VectorsUnavailable
 from shared.vectors.payload import (
@@ -57,13 +58,15 @@ _TIMEOUT_S = 10
 class QdrantIndex:
     """A `VectorIndex` on a server; `:memory:` as the location keeps everything in this process, for tests."""
 
-    def __init__(self, location: str, *, api_key: str | None = None, dense: DenseSpace | None = None) -> None:
+    def __init__(self, location: str, *, api_key: Secret | None = None, dense: DenseSpace | None = None) -> None:
         self.collection = collection_name(dense)
         self.dense = dense
         self._location = location
         self._api_key = api_key
         self._opening = asyncio.Lock()
         self._client: AsyncQdrantClient | None = None
+        self._opened_with: str | None = None
+        self._former: list[AsyncQdrantClient] = []
 
     async def upsert(self, points: Sequence[VectorPoint]) -> None:
         check_dense(points, self.dense)
@@ -145,8 +148,9 @@ class QdrantIndex:
             await client.update_collection_aliases(steps)
 
     async def close(self) -> None:
-        if self._client is not None:
-            client, self._client = self._client, None
+        clients = [*self._former, *([self._client] if self._client is not None else [])]
+        self._former, self._client = [], None
+        for client in clients:
             await client.close()
 
     async def _count(self, which: list[Condition]) -> int:
@@ -178,14 +182,19 @@ class QdrantIndex:
 
     async def _open(self) -> AsyncQdrantClient:
         async with self._opening:
+            key = current(self._api_key) if self._api_key else None
+            if self._client is not None and key != self._opened_with:
+                # Closed at the end: somebody may be in the middle of a call.
+                self._former.append(self._client)
+                self._client = None
             if self._client is None:
-                client = _connect(self._location, self._api_key)
+                client = _connect(self._location, key)
                 try:
                     await _ensure_collection(client, self.collection, self.dense)
                 except BaseException:
                     await client.close()
                     raise
-                self._client = client
+                self._client, self._opened_with = client, key
             return self._client
 
 

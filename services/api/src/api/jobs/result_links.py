@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
+from shared.storage.signing import check_keys
+
 from api.jobs.errors import LinkExpired, LinkRefused
 from api.jobs.schemas import ResultsLink
 
@@ -21,19 +23,28 @@ _PERSON = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ResultLinks:
-    """Links below `base_url`. The first of `secrets` signs, all of them are accepted, so that a new one can be brought in."""
+    """Links below `base_url`. The first of `secrets` signs, all of them are accepted, so that a new one can be brought in.
 
-    def __init__(self, base_url: str, secrets: Sequence[bytes], *, clock: Callable[[], float] = time.time) -> None:
-        if not secrets or not all(len(secret) >= 16 for secret in secrets):
-            raise ValueError("signing secrets have at least 16 bytes")
+    Secrets that may change while we run are asked for each time.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        secrets: Sequence[bytes] | Callable[[], Sequence[bytes]],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        keys = secrets() if callable(secrets) else secrets
+        check_keys(keys)
         self._base_url = base_url.rstrip("/")
-        self._secrets = tuple(secrets)
+        self._secrets = secrets if callable(secrets) else lambda: keys
         self._clock = clock
 
     def make(self, job_id: UUID, user_id: UUID, lives_s: int) -> ResultsLink:
         """A link in this person's name; what they may no longer see it does not show."""
         expires = int(self._clock()) + lives_s
-        signature = _sign(self._secrets[0], job_id, str(user_id), str(expires))
+        signature = _sign(self._secrets()[0], job_id, str(user_id), str(expires))
         query = urlencode({"by": user_id, "expires": expires, "signature": signature})
         return ResultsLink(
             url=f"{self._base_url}/downloads/jobs/{job_id}/results.zip?{query}",
@@ -44,7 +55,7 @@ class ResultLinks:
         """In whose name a link to this job was made. Raises `LinkRefused` or `LinkExpired`."""
         if not (_PERSON.fullmatch(by) and _SECONDS.fullmatch(expires) and _SIGNATURE.fullmatch(signature)):
             raise LinkRefused
-        if not any(hmac.compare_digest(signature, _sign(secret, job_id, by, expires)) for secret in self._secrets):
+        if not any(hmac.compare_digest(signature, _sign(secret, job_id, by, expires)) for secret in self._secrets()):
             raise LinkRefused
         if self._clock() >= int(expires):
             raise LinkExpired

@@ -7,6 +7,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared.rotation import Derived, Secret, current
 from shared.settings import SettingMissing
 
 from api.http.identity import SignedIn
@@ -29,13 +30,10 @@ class SealBroken(Exception):
 
 
 class Seal:
-    """Encrypts with the first key and opens with any, so that keys can be rotated."""
+    """Encrypts with the first key and opens with any, so that keys can be rotated, also while we run."""
 
-    def __init__(self, keys: str) -> None:
-        self._keys = [key.strip() for key in keys.split(",")]
-        # Checked by hand, because cryptography is loaded only when something is sealed.
-        if not all(_is_fernet_key(key) for key in self._keys):
-            raise SessionKeyInvalid
+    def __init__(self, keys: Secret) -> None:
+        self._keys = Derived(lambda: current(keys), _Keys)
 
     def close(self, signed_in: SignedIn) -> bytes:
         """The tokens, sealed."""
@@ -45,20 +43,28 @@ class Seal:
             "expires_at": signed_in.expires_at,
             "user": dict(signed_in.user),
         }
-        return self._fernet.encrypt(json.dumps(content, ensure_ascii=False).encode())
+        return self._keys.get().fernet.encrypt(json.dumps(content, ensure_ascii=False).encode())
 
     def open(self, sealed: bytes) -> dict[str, Any]:
         """The tokens; raises `SealBroken`."""
         from cryptography.fernet import InvalidToken
 
         try:
-            content: dict[str, Any] = json.loads(self._fernet.decrypt(bytes(sealed)))
+            content: dict[str, Any] = json.loads(self._keys.get().fernet.decrypt(bytes(sealed)))
         except InvalidToken as broken:
             raise SealBroken from broken
         return content
 
+
+class _Keys:
+    def __init__(self, text: str) -> None:
+        self._keys = [key.strip() for key in text.split(",")]
+        # Checked by hand, because cryptography is loaded only when something is sealed.
+        if not all(_is_fernet_key(key) for key in self._keys):
+            raise SessionKeyInvalid
+
     @cached_property
-    def _fernet(self) -> MultiFernet:
+    def fernet(self) -> MultiFernet:
         from cryptography.fernet import Fernet, MultiFernet
 
         return MultiFernet([Fernet(key) for key in self._keys])
