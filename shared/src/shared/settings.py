@@ -12,6 +12,7 @@ from shared.rotation import Secret, secret
 
 Env = Mapping[str, str]
 PushAuthMode = Literal["local", "oidc", "iam"]
+GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v3/certs"
 
 
 class SettingMissing(Exception):
@@ -138,6 +139,7 @@ class CallbackSettings:
     audience: str
     service_account: str
     public_key_pem: str
+    jwks_url: str = GOOGLE_CERTIFICATES
 
     @classmethod
     def from_env(cls, env: Env, audience: str) -> CallbackSettings:
@@ -149,7 +151,8 @@ class CallbackSettings:
                 return cls("local", audience, "deliverer@maru.local", pem(key, "PUBLIC KEY"))
             case "oidc" | "iam":
                 account = require(env, "PUSH_SERVICE_ACCOUNT", "only this account may call back")
-                return cls("oidc" if mode == "oidc" else "iam", env.get("PUSH_AUDIENCE") or audience, account, "")
+                keys = env.get("PUSH_JWKS_URL") or GOOGLE_CERTIFICATES
+                return cls("oidc" if mode == "oidc" else "iam", env.get("PUSH_AUDIENCE") or audience, account, "", keys)
             case _:
                 raise SettingMissing(f"PUSH_AUTH_MODE is {mode!r}: use local, oidc or iam.")
 
@@ -165,6 +168,7 @@ class AuthSettings:
     signing_key: Secret | None = field(repr=False)
     session_seal_key: Secret = field(repr=False)
     supabase_anon_key: str | None
+    supabase_service_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, env: Env) -> AuthSettings:
@@ -182,6 +186,7 @@ class AuthSettings:
             signing_key=None if supabase else secret(env, "MARU_AUTH_SIGNING_KEY") or None,
             session_seal_key=secret(env, "MARU_SESSION_KEY"),
             supabase_anon_key=env.get("SUPABASE_ANON_KEY") or None,
+            supabase_service_key=env.get("SUPABASE_SERVICE_KEY") or None,
         )
 
 

@@ -17,6 +17,8 @@ from api.auth.service import AuthService
 from api.auth.supabase import SupabaseProvider
 from api.auth.tokens import TokenSigner
 from api.http.attempts import SignInGuard
+from api.me.callbacks import erasure_router
+from api.me.erasure import ErasureService
 from api.me.service import MeService
 from api.people.service import PersonService
 from api.spaces.service import SpaceService
@@ -26,6 +28,7 @@ from api.ui_sessions.service import UiSessionService
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from shared.db import Database
+    from shared.http.callbacks import CallbackVerifier
     from shared.http.ratelimit import RateLimiter
     from shared.outbox import Relay
 
@@ -50,6 +53,7 @@ def add_identity(
     database: Database,
     limiter: RateLimiter,
     relay: Relay,
+    callbacks: CallbackVerifier,
 ) -> Identity:
     """Add the routes of sign-in and sessions, and `app.state.authenticate` for all others.
 
@@ -79,13 +83,18 @@ def add_identity(
             audience=settings.audience,
             legacy_secret=settings.legacy_secret,
         )
-        provider = elsewhere = SupabaseProvider(settings.issuer, settings.supabase_anon_key or "")
+        provider = elsewhere = SupabaseProvider(
+            settings.issuer, settings.supabase_anon_key or "", settings.supabase_service_key
+        )
         sweeps, close = (), elsewhere.close
     gate = Gate(verifier, database, standings, relay, own_sessions=settings.jwks_url is None)
     sessions = UiSessionService(database, provider, seal)
     services.add(SignInGuard(limiter))
     services.add(sessions)
     services.add(MeService(database))
+    erasure = ErasureService(database, relay, provider, standings.forget)
+    services.add(erasure)
+    app.include_router(erasure_router(callbacks, erasure))
     services.add(SpaceService(database, relay, limiter))
     services.add(PersonService(database))
     services.add(admin)

@@ -102,14 +102,14 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     app.state.services = services
     app.state.limiter = limiter
     app.state.relay = relay
+    callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     # First: routers are searched in this order, and entries are what is read most.
     memory = add_memory(app, services, database, relay, engines.hub, vectors, models.embedder, engines.morphology)
-    identity = add_identity(app, env, services, database, limiter, relay)
+    identity = add_identity(app, env, services, database, limiter, relay, callbacks)
     conversing = add_conversations(
         app, services, database, relay, engines.hub, memory.retriever, models.language, engines.morphology
     )
     filing = add_files(app, env, services, database, relay, storage)
-    callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).api))
     add_studio(app, env, services, database, relay, engines.hub, storage, callbacks)
     operating = add_operations(app, env, services, database)
     add_result_filing(app, services, database, relay, callbacks)
