@@ -68,6 +68,16 @@ def test_up_with_passwords_lets_the_services_in_and_down_and_up_bring_the_schema
     assert maru(server, "status").returncode == 0
 
 
+def test_the_owner_s_database_may_be_named_by_a_mounted_file(server: EmbeddedPostgres, tmp_path: Path) -> None:
+    (tmp_path / "dsn").write_text(server.dsn() + "\n")
+    done = maru(server, "up", MARU_OWNER_DATABASE_URL=f"file://{tmp_path}/dsn")
+    assert done.returncode == 0, done.stderr
+    missing = maru(server, "up", MARU_OWNER_DATABASE_URL=f"file://{tmp_path}/lost")
+    assert missing.returncode == 1
+    assert "cannot be read" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
 def test_rows_written_before_a_way_down_are_there_after_the_way_up(server: EmbeddedPostgres) -> None:
     assert maru(server, "up").returncode == 0
     with psycopg.connect(server.dsn()) as connection:

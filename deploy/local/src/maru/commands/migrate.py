@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, Literal
 
@@ -40,10 +39,14 @@ def up(
     statement_timeout: _StatementTimeout = 900,
 ) -> None:
     """Run the steps that are missing. Running it again changes nothing."""
+    from shared.secret_values import process_environment
+
     from maru.commands.migrating import Migrator, passwords_of
 
-    passwords = passwords_of(os.environ, sys.stdin if passwords_stdin else None, from_variables=set_passwords)
-    migrator = Migrator.from_env(os.environ, lock_timeout, statement_timeout)
+    passwords = passwords_of(
+        process_environment(), sys.stdin if passwords_stdin else None, from_variables=set_passwords
+    )
+    migrator = Migrator.from_env(process_environment(), lock_timeout, statement_timeout)
     for step in migrator.up(phase, to):
         typer.echo(f"{step.revision}  {step.phase:<4}  {step.title}")
     typer.echo(f"The schema is at {migrator.current() or 'nothing'}.")
@@ -58,9 +61,11 @@ def down(
     statement_timeout: _StatementTimeout = 900,
 ) -> None:
     """Undo every step after REV. What those steps made is dropped with everything it holds."""
+    from shared.secret_values import process_environment
+
     from maru.commands.migrating import Migrator
 
-    migrator = Migrator.from_env(os.environ, lock_timeout, statement_timeout)
+    migrator = Migrator.from_env(process_environment(), lock_timeout, statement_timeout)
     for step in migrator.down(to):
         typer.echo(f"{step.revision}  undone  {step.title}")
     typer.echo(f"The schema is at {migrator.current() or 'nothing'}.")
@@ -69,10 +74,12 @@ def down(
 @migrate.command()
 def status() -> None:
     """Say which steps have run, and which wait for what. Ends with 3 when some wait."""
+    from shared.secret_values import process_environment
+
     from maru.commands.migrating import Migrator
 
     waiting = 0
-    for line in Migrator.from_env(os.environ).status():
+    for line in Migrator.from_env(process_environment()).status():
         typer.echo(f"{line.step.revision}  {line.step.phase:<4}  {line.state:<7}  {line.step.title}{line.why}")
         waiting += line.state == "waits"
     raise typer.Exit(3 if waiting else 0)
