@@ -12,7 +12,7 @@ CODE := shared services deploy tests bench
 PACKAGES := shared api ingest inference ui worker maru migrations
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check format bench soak images eval seed doctor lock messaging terraform-schema clean
+.PHONY: help run install test check format bench soak images eval seed doctor lock deploy rollback smoke messaging terraform-schema clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -62,6 +62,18 @@ doctor: ## Say what is wrong and what to do
 
 lock: ## Write locks/ again from the newest versions that fit
 	@deploy/setup/lock.sh
+
+deploy: ## Release what images.json names: schema, candidates, trial, traffic (ARGS="--dry-run"; docs/deploy.md)
+	@deploy/setup/install.sh run
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m deploy.release deploy $(ARGS)
+
+rollback: ## Send everybody back to what served before the last release
+	@deploy/setup/install.sh run
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m deploy.release rollback $(ARGS)
+
+smoke: ## Walk through what serves people now (of a project: GOOGLE_CLOUD_PROJECT)
+	@deploy/setup/install.sh run
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m deploy.release smoke $(ARGS)
 
 messaging: install ## Write Terraform's table of topics, subscriptions and queues from shared.deliveries
 	@$(BIN)/python -m deploy.checks.messaging

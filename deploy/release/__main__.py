@@ -41,7 +41,10 @@ def _run(given: argparse.Namespace, commands: Commands) -> None:
         if not getattr(given, name):
             raise Failed(f"--{name} is missing: give it, or set GOOGLE_CLOUD_{name.upper()}")
     cloud = CloudRun(commands, given.project, given.region)
-    release = Release(cloud, Smoke(commands, smoke_words(given.smoke)))
+    account = (os.environ.get("MARU_SMOKE_EMAIL", ""), os.environ.get("MARU_SMOKE_PASSWORD", ""))
+    if bool(account[0]) != bool(account[1]):
+        raise Failed("MARU_SMOKE_EMAIL and MARU_SMOKE_PASSWORD belong together: set both, or neither")
+    release = Release(cloud, Smoke(commands, smoke_words(given.smoke), *account))
     match given.command:
         case "deploy":
             release.deploy(images.read_images(given.images))

@@ -40,10 +40,10 @@ class Commands:
         except ValueError as error:
             raise Failed(f"{shlex.join(words)} did not print JSON") from error
 
-    def approves(self, *words: str) -> bool:
-        """Whether a command that judges ends with 0; in a dry run nobody is asked."""
+    def approves(self, *words: str, told: str = "") -> bool:
+        """Whether a command that judges ends with 0; in a dry run nobody is asked. `told` is its standard input, and said nowhere."""
         say(f"{'would run' if self.dry_run else 'running'}: {shlex.join(words)}")
-        return self.dry_run or self._code(words) == 0
+        return self.dry_run or self._code(words, told) == 0
 
     def _run(self, words: Sequence[str], *, capture: bool) -> str:
         try:
@@ -54,9 +54,9 @@ class Commands:
             raise Failed(f"{shlex.join(words)} ended with {done.returncode}")
         return done.stdout or ""
 
-    def _code(self, words: Sequence[str]) -> int:
+    def _code(self, words: Sequence[str], told: str) -> int:
         try:
-            return subprocess.run(list(words), check=False).returncode  # noqa: S603 - words of ours
+            return subprocess.run(list(words), check=False, text=True, input=told).returncode  # noqa: S603 - words of ours
         except OSError as error:
             raise _missing(words[0]) from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy.release.cloud_run import CANDIDATE, PREVIOUS, CloudRun, Service
 from deploy.release.commands import Commands, Failed, say
@@ -21,14 +21,18 @@ REACHABLE = ("api", "inference", "ui")
 
 @dataclass(frozen=True, slots=True)
 class Smoke:
-    """The command that tries a running Maru, and its words before the addresses."""
+    """The command that walks through a running Maru, and the account it uses; without one it signs up, and removes what it made."""
 
     commands: Commands
     words: Sequence[str]
+    email: str = ""
+    password: str = field(default="", repr=False)
 
     def approves(self, urls: Mapping[str, str]) -> bool:
         """Whether what answers at `urls` works."""
-        return self.commands.approves(*self.words, *(f"--{name}-url={urls[name]}" for name in REACHABLE))
+        account = (f"--email={self.email}", "--password-stdin") if self.email else ()
+        addresses = (urls["api"], f"--inference-url={urls['inference']}", f"--ui-url={urls['ui']}")
+        return self.commands.approves(*self.words, *addresses, *account, told=f"{self.password}\n" if account else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,10 @@ class Cli:
             for name, service in self.state["services"].items()
         }
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """`python -m deploy.release` with the stand-ins on PATH."""
         env = {"PATH": f"{self.folder}:/usr/bin:/bin", "GOOGLE_CLOUD_PROJECT": "maru-test", "HOME": str(self.folder)}
+        env |= more
         command = [sys.executable, "-m", "deploy.release", *words]
         return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
 
@@ -170,10 +171,16 @@ def _move(service: State, to: str, tags: list[str]) -> None:
 
 def _maru(state: State, words: list[str]) -> int:
     match words:
-        case ["smoke", api, inference, ui]:
-            for word, name in ((api, "api"), (inference, "inference"), (ui, "ui")):
-                if not re.fullmatch(rf"https://(candidate---)?{name}\.example", _value(word, f"--{name}-url")):
-                    raise ValueError(word)
+        case ["smoke", api, inference, ui, *account]:
+            addresses = (
+                ("api", api),
+                ("inference", _value(inference, "--inference-url")),
+                ("ui", _value(ui, "--ui-url")),
+            )
+            if not all(re.fullmatch(rf"https://(candidate---)?{name}\.example", url) for name, url in addresses):
+                raise ValueError(f"maru does not know these addresses: {addresses}")
+            if account:
+                state["accounts"] = [*state.get("accounts", []), [*account, sys.stdin.readline()]]
         case _:
             raise ValueError(f"maru does not know {words}")
     return int(state["smoke"].pop(0)) if state["smoke"] else 0

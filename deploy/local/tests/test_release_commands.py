@@ -34,7 +34,7 @@ def test_going_back_takes_everybody_to_what_served_before_and_tries_it(released:
     done = released.run("rollback")
     assert done.returncode == 0, done.stderr
     assert released.serving() == {name: {f"{name}-00002": 100} for name in SERVICES}
-    assert released.calls[-1].startswith("maru smoke --api-url=https://api.example")
+    assert released.calls[-1].startswith("maru smoke https://api.example")
     assert not any("jobs" in call for call in released.calls)
 
 
@@ -81,6 +81,19 @@ def test_what_serves_can_be_tried_at_any_time(released: Cli, answer: int, code: 
     released.change(smoke=[answer])
     assert released.run("smoke").returncode == code
     assert [call.split()[:2] for call in released.calls] == [["maru", "smoke"]]
+
+
+def test_the_account_of_a_trial_goes_by_standard_input_and_into_no_line(released: Cli) -> None:
+    done = released.run("smoke", MARU_SMOKE_EMAIL="smoke@example.org", MARU_SMOKE_PASSWORD="not for logs")
+    assert done.returncode == 0
+    assert released.state["accounts"] == [["--email=smoke@example.org", "--password-stdin", "not for logs\n"]]
+    assert "not for logs" not in done.stdout + done.stderr + "".join(released.calls)
+
+
+def test_half_an_account_is_refused(released: Cli) -> None:
+    done = released.run("smoke", MARU_SMOKE_EMAIL="smoke@example.org")
+    assert (done.returncode, released.calls) == (1, [])
+    assert "belong together" in done.stderr
 
 
 def test_a_build_pushes_each_image_by_digest_with_its_parts_and_its_provenance(cli: Cli, tmp_path: Path) -> None:

@@ -9,12 +9,10 @@ import pytest
 from cloud_cli import SERVICES, Cli, images
 
 TRY_CANDIDATES = (
-    "maru smoke --api-url=https://candidate---api.example --inference-url=https://candidate---inference.example "
+    "maru smoke https://candidate---api.example --inference-url=https://candidate---inference.example "
     "--ui-url=https://candidate---ui.example"
 )
-TRY_PEOPLES = (
-    "maru smoke --api-url=https://api.example --inference-url=https://inference.example --ui-url=https://ui.example"
-)
+TRY_PEOPLES = "maru smoke https://api.example --inference-url=https://inference.example --ui-url=https://ui.example"
 PRE = "gcloud run jobs execute migrate --args=migrate,up,--phase,pre --wait --quiet"
 POST = "gcloud run jobs execute migrate --args=migrate,up,--phase,post --wait --quiet"
 
