@@ -18,6 +18,8 @@ from maru.runtime import overview
 from maru.runtime.environment import ports, read_service_env, service_variables, web_app_variables, write_service_env
 from maru.runtime.probe import status_of
 from maru.runtime.secrets import LocalSecrets
+from shared.rotation import current
+from shared.secret_values import resolved
 from shared.settings import AuthSettings, CallbackSettings, DatabaseSettings, StorageSettings
 
 DSNS = {service: f"postgresql://maru_{service}@/maru?host=/tmp/x" for service in ("api", "ingest", "inference")}
@@ -72,11 +74,14 @@ def test_a_home_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
 
 def test_the_services_take_what_is_made_for_them(home: Home) -> None:
     secrets = LocalSecrets.load(home.secrets)
-    env = service_variables({}, home, secrets, DSNS)
-    assert AuthSettings.from_env(env).signing_key_pem.splitlines() == secrets.auth_signing_key.splitlines()  # type: ignore[union-attr]
+    env = resolved(service_variables({}, home, secrets, DSNS))
+    auth = AuthSettings.from_env(env)
+    assert auth.signing_key is not None
+    assert current(auth.signing_key).splitlines() == secrets.auth_signing_key.splitlines()
+    assert current(auth.session_seal_key) == secrets.session_key
     assert CallbackSettings.from_env(env, "x").public_key_pem.splitlines() == secrets.callback_public_key.splitlines()
     assert DatabaseSettings.from_env(env, "api").dsn == DSNS["api"]
-    assert StorageSettings.from_env(env).signing_key == secrets.files_key
+    assert current(StorageSettings.from_env(env).signing_key) == secrets.files_key
 
 
 def test_what_the_person_set_wins(home: Home) -> None:

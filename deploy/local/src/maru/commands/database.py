@@ -15,6 +15,9 @@ DsnOf = Callable[[str], str]
 @contextmanager
 def database_of(home: Home, env: Mapping[str, str]) -> Generator[DsnOf]:
     """Yield the address for a role (`postgres` is the owner). With `DATABASE_URL` every role is whoever that names."""
+    from shared.secret_values import resolved
+
+    env = resolved(env)
     if external := env.get("DATABASE_URL"):
         owner = env.get("MARU_OWNER_DATABASE_URL") or external
         yield lambda role: owner if role == "postgres" else external

@@ -97,4 +97,6 @@ def _check_key(pem_text: str) -> None:
     except (ValueError, TypeError):
         key = None
     if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
-        raise CannotStart("MARU_CALLBACK_SIGNING_KEY is no P-256 private key in PEM: `maru keys make` prints one.")
+        raise CannotStart(
+            "MARU_CALLBACK_SIGNING_KEY is no P-256 private key in PEM: `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256` makes one."
+        )

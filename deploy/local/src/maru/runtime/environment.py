@@ -54,9 +54,9 @@ def service_variables(
     ours |= {
         "PUSH_AUTH_MODE": "local",
         "MARU_CALLBACK_PUBLIC_KEY": _one_line(secrets.callback_public_key),
-        "MARU_AUTH_SIGNING_KEY": _one_line(secrets.auth_signing_key),
-        "MARU_SESSION_KEY": secrets.session_key,
-        "MARU_FILES_KEY": secrets.files_key,
+        "MARU_AUTH_SIGNING_KEY": secrets.reference("auth_signing_key.pem"),
+        "MARU_SESSION_KEY": secrets.reference("session_key"),
+        "MARU_FILES_KEY": secrets.reference("files_key"),
     }
     return {name: env.get(name) or value for name, value in ours.items()}
 

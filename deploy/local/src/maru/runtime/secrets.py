@@ -21,19 +21,23 @@ class LocalSecrets:
     callback_public_key: str
     session_key: str
     files_key: str
+    folder: Path
+
+    def reference(self, file: str) -> str:
+        """Names a secret instead of holding it: whoever is given this reads it again from time to time, so that it can be rotated."""
+        return f"file://{self.folder / file}"
 
     @classmethod
     def load(cls, folder: Path) -> LocalSecrets:
         """Read them, making what is missing; each file is complete or absent, whenever the machine stops."""
-        callback = _kept(folder / "callback_key.pem", _p256)
+        callback = _kept(folder / "callback_key.pem", p256_key)
         return cls(
-            auth_signing_key=_kept(folder / "auth_signing_key.pem", _p256),
+            auth_signing_key=_kept(folder / "auth_signing_key.pem", p256_key),
             callback_private_key=callback,
             callback_public_key=_public(callback),
-            session_key=_kept(
-                folder / "session_key", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-            ),
-            files_key=_kept(folder / "files_key", lambda: secrets.token_urlsafe(32)),
+            session_key=_kept(folder / "session_key", fernet_key),
+            files_key=_kept(folder / "files_key", signing_key),
+            folder=folder.absolute(),
         )
 
 
@@ -64,12 +68,23 @@ def keep(path: Path, value: str) -> None:
         ) from None
 
 
-def _p256() -> str:
+def p256_key() -> str:
+    """A key that signs tokens, as PEM."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def fernet_key() -> str:
+    """A key that seals."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def signing_key() -> str:
+    """A key that signs addresses."""
+    return secrets.token_urlsafe(32)
 
 
 def _public(private_pem: str) -> str:
