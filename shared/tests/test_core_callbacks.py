@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -100,7 +100,7 @@ async def nothing_to_start(_: FastAPI) -> AsyncGenerator[None]:
 
 def service(settings: CallbackSettings, jwks_url: str) -> httpx.AsyncClient:
     app = create_app("Test", settings=HttpSettings((), True, False), checks={}, lifespan=nothing_to_start)
-    verifier = CallbackVerifier(settings, jwks_url=jwks_url)
+    verifier = CallbackVerifier(replace(settings, jwks_url=jwks_url))
 
     @app.post("/internal/push/entry.saved", status_code=204, dependencies=[Depends(verifier)])
     async def push() -> None:

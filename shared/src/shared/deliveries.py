@@ -55,6 +55,9 @@ def queue(name: str, service: str, *, concurrency: int, deadline_s: float, max_a
     return Route(name, "task", name, service, f"/internal/tasks/{name}", concurrency, deadline_s, max_attempts)
 
 
+REDELIVER = "redeliver"
+"""The queue of facts that a subscription gave up and an administrator sends to it again; a command in it names the subscription to call."""
+
 ROUTES: Sequence[Route] = (
     subscription("entry.saved", "ingest"),
     subscription("entry.changed", "ingest"),
@@ -70,6 +73,7 @@ ROUTES: Sequence[Route] = (
     queue("file-result", "api", concurrency=2, deadline_s=300, max_attempts=10),
     queue("file-job-results", "api", concurrency=1, deadline_s=60, max_attempts=10),
     queue("forget-job", "api", concurrency=1, deadline_s=600, max_attempts=30),
+    queue(REDELIVER, "api", concurrency=4, deadline_s=30, max_attempts=10),
     queue("erase-account", "api", concurrency=1, deadline_s=60, max_attempts=100),
 )
 
@@ -87,6 +91,22 @@ TOPICS: Sequence[str] = (
     "user.signed_up",
 )
 """Every fact that is published, whether anybody here listens or not."""
+
+
+# The only answers that Pub/Sub takes for an acknowledgement; Cloud Tasks takes every 2xx.
+_PUSH_ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
+# The message itself is at fault and will be tomorrow: trying again would only hide it.
+_HOPELESS = frozenset({400, 405, 410, 411, 413, 414, 415, 422})
+
+
+def acknowledged(kind: Kind, status: int) -> bool:
+    """Whether an answer ends a delivery well."""
+    return status in _PUSH_ACKNOWLEDGED if kind == "event" else 200 <= status < 300
+
+
+def hopeless(status: int) -> bool:
+    """Whether an answer says that trying again is of no use."""
+    return status in _HOPELESS
 
 
 def attributes(topic: str, body: Mapping[str, object]) -> dict[str, str]:

@@ -32,6 +32,14 @@ class Relay(Protocol):
         """Tell it that rows were committed. Calling it once too often, or not at all, loses nothing."""
         ...
 
+    async def drain(self) -> int:
+        """Carry away what is due, also what somebody else left behind; how many rows that were. For the sweep."""
+        ...
+
+    async def close(self) -> None:
+        """End; rows that are left stay in the outbox. Before the database closes."""
+        ...
+
 
 class NotifyRelay:
     """Wakes a relay in another process: soon after the first commit, and under load forty times a second. A NOTIFY in every transaction would
@@ -46,6 +54,16 @@ class NotifyRelay:
         """Schedule the wake-up, unless one is already scheduled."""
         if self._pending is None or self._pending.done():
             self._pending = asyncio.create_task(self._notify(), name="outbox-notify")
+
+    async def drain(self) -> int:
+        """Wake whoever carries; nothing is carried here."""
+        await self.after_commit()
+        return 0
+
+    async def close(self) -> None:
+        """Let a wake-up that is under way arrive."""
+        if self._pending is not None:
+            await asyncio.wait([self._pending], timeout=1)
 
     async def _notify(self) -> None:
         await asyncio.sleep(max(_DEBOUNCE_S, self._last_s + _APART_S - time.monotonic()))

@@ -16,7 +16,8 @@ from shared.http.callbacks import CallbackVerifier
 from shared.http.ratelimit import RateLimiter
 from shared.llm.factory import Models, open_llm
 from shared.llm.traces import ModelTraceSettings
-from shared.outbox import NotifyRelay, Relay
+from shared.outbox import Relay
+from shared.publishing import MessagingSettings, open_relay, set_aside_at_last
 from shared.secret_values import process_environment, resolved
 from shared.settings import (
     CallbackSettings,
@@ -67,7 +68,8 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     engines = engines or Engines()
     http = HttpSettings.from_env(env)
     database = _database(DatabaseSettings.from_env(env, "api"))
-    relay = engines.relay or NotifyRelay(database)
+    messaging = MessagingSettings.from_env(env)
+    relay = engines.relay or open_relay(messaging, database)
     limiter = RateLimiter(database, enabled=http.rate_limits)
     models = open_llm(LlmSettings.from_env(env), ModelTraceSettings.from_env(env))
     vectors = engines.vectors or open_vectors(VectorSettings.from_env(env))
@@ -87,7 +89,9 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         if engines.vectors is None:
             await vectors.close()
         await storage.close()
-        # Last: what stops before may still write.
+        # Last: what stops before may still write, and promise.
+        if engines.relay is None:
+            await relay.close()
         await calls.close()
         await database.close()
 
@@ -111,14 +115,11 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     )
     filing = add_files(app, env, services, database, relay, storage)
     add_studio(app, env, services, database, relay, engines.hub, storage, callbacks)
-    operating = add_operations(app, env, services, database)
+    operating = add_operations(app, env, services, database, relay, callbacks)
     add_result_filing(app, services, database, relay, callbacks)
-    app.include_router(
-        sweep_router(
-            callbacks,
-            (Tidying(database).forget_old, *identity.sweeps, *conversing.sweeps, *memory.sweeps, *filing, *operating),
-        )
-    )
+    set_aside_at_last(messaging, app, "api", callbacks, database)
+    sweeps = (*identity.sweeps, *conversing.sweeps, *memory.sweeps, *filing, *operating)
+    app.include_router(sweep_router(callbacks, (relay.drain, Tidying(database).forget_old, *sweeps)))
     return app
 
 

@@ -11,6 +11,7 @@ from shared.http.later import include_later
 from shared.settings import number
 
 from api.jobs.steering import SteeringService
+from api.letters.callbacks import dead_letter_router
 from api.letters.service import DeadLetterService
 from api.workers.fleet import FleetService
 from api.workers.service import WorkerTokenService
@@ -18,6 +19,8 @@ from api.workers.service import WorkerTokenService
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from shared.db import Database
+    from shared.http.callbacks import CallbackVerifier
+    from shared.outbox import Relay
 
     from api.http.services import ServiceRegistry
 
@@ -25,7 +28,12 @@ Job = Callable[[], Awaitable[object]]
 
 
 def add_operations(
-    app: FastAPI, env: Mapping[str, str], services: ServiceRegistry, database: Database
+    app: FastAPI,
+    env: Mapping[str, str],
+    services: ServiceRegistry,
+    database: Database,
+    relay: Relay,
+    callbacks: CallbackVerifier,
 ) -> tuple[Job, ...]:
     """Add the routes and their services; the answer is what the sweep calls each minute. Nothing is opened."""
     tokens = WorkerTokenService(database)
@@ -36,7 +44,8 @@ def add_operations(
 
     services.add(tokens)
     services.add(FleetService(database, number(env, "MARU_LEASE_SECONDS", 60)))
-    services.add(DeadLetterService(database, retry_task))
+    services.add(DeadLetterService(database, relay, retry_task))
+    app.include_router(dead_letter_router(callbacks, database))
     for slice_ in ("workers", "letters"):
         include_later(app, f"api.{slice_}.routes")
     return (tokens.forget_revoked,)

@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
-from shared.outbox import NotifyRelay, Relay
+from shared.outbox import Relay
+from shared.publishing import MessagingSettings, open_relay, set_aside_at_last
 from shared.secret_values import process_environment, resolved
 from shared.settings import CallbackSettings, DatabaseSettings, HttpSettings, ServiceUrls, StorageSettings
 from shared.storage import open_storage
@@ -47,7 +48,8 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     settings = DatabaseSettings.from_env(env, "inference")
     database = Database(settings.dsn, max_size=settings.max_connections, pooled=settings.pooled)
     storage = engines.storage or open_storage(StorageSettings.from_env(env))
-    relay = engines.relay or NotifyRelay(database)
+    messaging = MessagingSettings.from_env(env)
+    relay = engines.relay or open_relay(messaging, database)
     callbacks = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).inference))
     dispatch = Dispatch(
         database, DispatchSettings.from_env(env), storage, engines.hub, relay, listens=not settings.pooled
@@ -62,7 +64,9 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
             await fleet.close()
         if engines.storage is None:
             await storage.close()
-        # Last: what stops before may still write.
+        # Last: what stops before may still write, and promise.
+        if engines.relay is None:
+            await relay.close()
         await database.close()
 
     app = create_app(
@@ -73,8 +77,9 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         description="Gives tasks to workers and takes their results.",
     )
     app.state.dispatch = dispatch
+    set_aside_at_last(messaging, app, "inference", callbacks, database)
     app.include_router(worker_router(dispatch))
-    app.include_router(sweep_router(callbacks, Sweep(database, dispatch.rescuer, dispatch.folder, fleet)))
+    app.include_router(sweep_router(callbacks, Sweep(database, relay, dispatch.rescuer, dispatch.folder, fleet)))
     app.include_router(job_push_router(callbacks, fleet))
     return app
 

@@ -11,6 +11,7 @@ from inference import queue, workers_store
 
 if TYPE_CHECKING:
     from shared.db import Database
+    from shared.outbox import Relay
 
     from inference.dispatch.folding import JobFolder
     from inference.fleet.reconcile import Fleet
@@ -24,14 +25,18 @@ log = logging.getLogger(__name__)
 class Sweep:
     """Frees what is stuck, folds what a process left that ended, forgets what is old, looks at the rented hosts."""
 
-    def __init__(self, database: Database, rescuer: Rescuer, folder: JobFolder, fleet: Fleet | None = None) -> None:
+    def __init__(
+        self, database: Database, relay: Relay, rescuer: Rescuer, folder: JobFolder, fleet: Fleet | None = None
+    ) -> None:
         self._database = database
+        self._relay = relay
         self._rescuer = rescuer
         self._folder = folder
         self._fleet = fleet
 
     async def run(self) -> None:
         """Tidy up; a second call at once finds nothing left to do."""
+        await self._relay.drain()
         await self._rescuer.now(certainly=True)
         async with self._database.service_tx() as connection:
             await rate_store.forget_idle(connection)

@@ -13,7 +13,8 @@ from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
 from shared.llm.factory import open_llm
 from shared.llm.traces import ModelTraceSettings
-from shared.outbox import NotifyRelay, Relay
+from shared.outbox import Relay
+from shared.publishing import MessagingSettings, open_relay, set_aside_at_last
 from shared.secret_values import process_environment, resolved
 from shared.settings import (
     CallbackSettings,
@@ -62,7 +63,8 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     engines = engines or Engines()
     settings = DatabaseSettings.from_env(env, "ingest")
     database = Database(settings.dsn, max_size=settings.max_connections, pooled=settings.pooled)
-    relay = engines.relay or NotifyRelay(database)
+    messaging = MessagingSettings.from_env(env)
+    relay = engines.relay or open_relay(messaging, database)
     ports = Ports(
         database=database,
         vectors=engines.vectors or open_vectors(VectorSettings.from_env(env)),
@@ -84,12 +86,15 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
             await ports.vectors.close()
         if engines.storage is None:
             await ports.storage.close()
-        # Last: what stops before may still write.
+        # Last: what stops before may still write, and promise.
+        if engines.relay is None:
+            await relay.close()
         await database.close()
 
     checks = {"database": database.ready, "vectors": ports.vectors.ready, "storage": ports.storage.ready}
     app = create_app("Maru ingest", settings=HttpSettings.from_env(env), checks=checks, lifespan=lifespan)
     verify = CallbackVerifier(CallbackSettings.from_env(env, ServiceUrls.from_env(env).ingest))
+    set_aside_at_last(messaging, app, "ingest", verify, database)
     app.include_router(push_router(verify, database, relay))
     app.include_router(task_router(verify, commands(ports), database, relay, Sweep(database, relay)))
     return app

@@ -28,7 +28,8 @@ class Sweep:
         self._relay = relay
 
     async def run(self) -> int:
-        """Take stalled entries up again and tell how many."""
+        """Publish what is left over, take stalled entries up again, and tell how many those were."""
+        await self._relay.drain()
         async with self._database.service_tx() as connection:
             stalled = await sweep_store.stalled(connection, _IDLE_S, _AT_ONCE)
             await sweep_store.forget_handled(connection)

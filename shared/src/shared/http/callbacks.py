@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shared.auth.keys import RemoteKeys
     from shared.settings import CallbackSettings
 
-_GOOGLE_CERTS = "https://www.googleapis.com/oauth2/v3/certs"
 _GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 LOCAL_ISSUER = "https://deliverer.maru.local"
 _LEEWAY_S = 30
@@ -34,9 +33,8 @@ class CallbackForged(Unauthenticated):
 class CallbackVerifier:
     """A FastAPI dependency; keys are fetched once and kept."""
 
-    def __init__(self, settings: CallbackSettings, *, jwks_url: str = _GOOGLE_CERTS) -> None:
+    def __init__(self, settings: CallbackSettings) -> None:
         self._settings = settings
-        self._jwks_url = jwks_url
         self._keys: RemoteKeys | None = None
         self._accepted: dict[str, float] = {}
 
@@ -100,7 +98,7 @@ class CallbackVerifier:
         from shared.auth.keys import RemoteKeys
 
         if self._keys is None:
-            self._keys = RemoteKeys(self._jwks_url)
+            self._keys = RemoteKeys(self._settings.jwks_url)
         found = await self._keys.find(str(jwt.get_unverified_header(token).get("kid")))
         if found is None:
             raise CallbackForged

@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from shared.deliveries import acknowledged, hopeless
+
 from maru.deliverer.queue import Outcome
 
 if TYPE_CHECKING:
@@ -13,10 +15,6 @@ if TYPE_CHECKING:
 
     from maru.deliverer.queue import Delivery
 
-# The only answers Pub/Sub takes for an acknowledgement; Cloud Tasks takes every 2xx.
-_PUSH_ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
-# The message itself is at fault and will be tomorrow: trying again would only hide it.
-_HOPELESS = frozenset({400, 405, 410, 411, 413, 414, 415, 422})
 _CAUSE_KEPT = 500
 
 
@@ -43,11 +41,10 @@ class Caller(Protocol):
 
 def judge(route: Route, delivery: Delivery, answer: Answer) -> Outcome:
     """Delivered, again later, or given up with a cause."""
-    acknowledged = answer.status in _PUSH_ACKNOWLEDGED if route.kind == "event" else 200 <= answer.status < 300
-    if acknowledged:
+    if acknowledged(route.kind, answer.status):
         return Outcome(delivery)
     cause = f"{answer.status or 'no answer'}: {answer.text}"[:_CAUSE_KEPT].replace("\0", "")
-    if answer.status in _HOPELESS or delivery.attempt >= route.max_attempts:
+    if hopeless(answer.status) or delivery.attempt >= route.max_attempts:
         return Outcome(delivery, cause)
     waits = route.backoff_s(delivery.attempt) * (0.5 + random.random() / 2)  # noqa: S311 - jitter
     return Outcome(delivery, cause, max(waits, min(answer.retry_after_s or 0.0, route.max_backoff_s)))

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shared.outbox import RELAY_CHANNEL
+from shared.pushes import MessageMalformed
 
 from maru.deliverer import queue
 from maru.deliverer.caller import judge
@@ -89,6 +90,14 @@ class Deliverer:
     async def after_commit(self) -> None:
         """`Relay`: rows were committed to the outbox."""
         self.wake()
+
+    async def drain(self) -> int:
+        """`Relay`: it carries at all times."""
+        self.wake()
+        return 0
+
+    async def close(self) -> None:
+        """`Relay`: a service that ends does not end the deliverer; who started it stops it."""
 
     def wake(self) -> None:
         """Look at the outbox now."""
@@ -166,10 +175,14 @@ class Deliverer:
         self._woken.set()
 
     async def _attempt(self, route: Route, delivery: Delivery) -> None:
-        base = self._services[route.service]
-        body, headers = request(route, delivery)
+        try:
+            target, body, headers = request(route, delivery, self._routes)
+        except MessageMalformed as malformed:
+            self._outcomes.append(Outcome(delivery, str(malformed)))
+            return
+        base = self._services[target.service]
         headers["authorization"] = self._signer.bearer(base)
-        answer = await self._caller.post(base + route.path, body, headers, route.deadline_s)
+        answer = await self._caller.post(base + target.path, body, headers, route.deadline_s)
         outcome = judge(route, delivery, answer)
         if outcome.error is not None:
             died = outcome.retry_in_s is None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from datetime import UTC
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from shared.pushes import call_of, envelope
 
 if TYPE_CHECKING:
     from shared.deliveries import Route
@@ -13,34 +13,26 @@ if TYPE_CHECKING:
     from maru.deliverer.queue import Delivery
 
 
-def request(route: Route, delivery: Delivery) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of one attempt, without its authorisation."""
+def request(route: Route, delivery: Delivery, routes: Mapping[str, Route]) -> tuple[Route, bytes, dict[str, str]]:
+    """Whom one attempt calls, with which body and headers, its authorisation excepted."""
     match route.kind:
         case "event":
-            return _push(route, delivery), {"content-type": "application/json"}
+            return route, _push(route, delivery), {"content-type": "application/json"}
         case "task":
-            return delivery.body.encode(), _task_headers(route, delivery)
+            target, body = call_of(route, delivery.body, routes)
+            return target, body, _task_headers(route, delivery)
 
 
 def _push(route: Route, delivery: Delivery) -> bytes:
-    published = delivery.published_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    message_id = str(delivery.message_id)
-    message = {
-        "data": base64.b64encode(delivery.body.encode()).decode(),
-        "attributes": {"topic": route.source},
-        "messageId": message_id,
-        "message_id": message_id,
-        "publishTime": published,
-        "publish_time": published,
-    }
-    if delivery.key is not None:
-        message["orderingKey"] = delivery.key
-    envelope = {
-        "message": message,
-        "subscription": f"projects/local/subscriptions/{route.name}",
-        "deliveryAttempt": delivery.attempt,
-    }
-    return json.dumps(envelope).encode()
+    return envelope(
+        delivery.body.encode(),
+        message_id=str(delivery.message_id),
+        subscription=f"projects/local/subscriptions/{route.name}",
+        attributes={"topic": route.source},
+        key=delivery.key,
+        published_at=delivery.published_at,
+        attempt=delivery.attempt,
+    )
 
 
 def _task_headers(route: Route, delivery: Delivery) -> dict[str, str]:

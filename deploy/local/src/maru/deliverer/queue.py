@@ -186,11 +186,13 @@ class DeadLetter:
 
 
 async def dead_letters(connection: Connection, limit: int = 100) -> list[DeadLetter]:
-    """The newest dead letters."""
+    """The newest dead letters, also those that were given up in the cloud."""
     rows = await connection.fetch(
         """
         SELECT id, subscription, key, attempts, dead_at AS died_at, coalesce(last_error, '') AS cause
-        FROM local.deliveries WHERE dead_at IS NOT NULL ORDER BY dead_at DESC LIMIT $1
+        FROM local.deliveries WHERE dead_at IS NOT NULL
+        UNION ALL SELECT id, destination, key, attempts, died_at, cause FROM maru.dead_letters
+        ORDER BY died_at DESC LIMIT $1
         """,
         limit,
     )
@@ -206,7 +208,10 @@ async def retry_dead_letters(connection: Connection, ids: Sequence[int] | None =
         """,
         None if ids is None else list(ids),
     )
-    return int(answer.split()[-1])
+    promised: int = await connection.fetchval(
+        "SELECT maru.publish_dead_letters($1)", None if ids is None else list(ids)
+    )
+    return int(answer.split()[-1]) + promised
 
 
 async def backlog(connection: Connection) -> dict[str, int]:

@@ -19,7 +19,7 @@ class SharedEngines:
     """What the services of one process have in common."""
 
     hub: StreamHub
-    relay: Relay
+    relay: Relay | None
     vectors: VectorIndex
     morphology: Morphology
 

@@ -175,11 +175,13 @@ async def _start(prepared: Prepared, stack: AsyncExitStack) -> list[ServiceServe
     progress, env = prepared.progress, {**prepared.env, **prepared.variables}
     page = _launch_web_app(prepared, stack)
     with progress.step("engines", "deliverer and vectors"):
-        deliverer, signer, vectors = await _engines(prepared, env, stack)
+        vectors = await _vectors(prepared, env, stack)
+        delivery = await _delivery(prepared, env, stack)
     with progress.step("services", "api, ingest, inference"):
-        servers = await _services(prepared, env, deliverer, vectors, stack)
-        await _after(stack, deliverer.start(), deliverer.stop)
-        await _sweeping(env, signer, stack)
+        servers = await _services(prepared, env, None if delivery is None else delivery.deliverer, vectors, stack)
+        if delivery is not None:
+            await _after(stack, delivery.deliverer.start(), delivery.deliverer.stop)
+            await _sweeping(env, delivery.signer, stack)
     write_service_env(
         prepared.home.service_env, {**prepared.variables, "MARU_VECTORS_SOCKET": str(prepared.home.vector_socket)}
     )
@@ -210,19 +212,34 @@ def _launch_web_app(prepared: Prepared, stack: AsyncExitStack) -> web_app.WebApp
     return page
 
 
-async def _engines(
-    prepared: Prepared, env: Mapping[str, str], stack: AsyncExitStack
-) -> tuple[Deliverer, TokenSigner, VectorIndex]:
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """What delivers on one machine."""
+
+    deliverer: Deliverer
+    signer: TokenSigner
+
+
+async def _delivery(prepared: Prepared, env: Mapping[str, str], stack: AsyncExitStack) -> _Delivery | None:
+    """None where the services publish to Google themselves: then Google delivers, and its scheduler sweeps."""
+    if env.get("GOOGLE_CLOUD_PROJECT", "").strip():
+        return None
     from shared.db import Database
     from shared.deliveries import ROUTES
-    from shared.settings import VectorSettings
-    from shared.vectors import open_vectors
 
     from maru.deliverer import Deliverer, HttpCaller, TokenSigner
 
     signer = TokenSigner(prepared.secrets.callback_private_key)
     database = Database(prepared.deliverer_dsn, max_size=3)
     stack.push_async_callback(database.close)
+    bases = {service: env[f"MARU_{service.upper()}_URL"] for service in SERVICES}
+    return _Delivery(Deliverer(database, ROUTES, bases, HttpCaller(), signer), signer)
+
+
+async def _vectors(prepared: Prepared, env: Mapping[str, str], stack: AsyncExitStack) -> VectorIndex:
+    from shared.settings import VectorSettings
+    from shared.vectors import open_vectors
+
     vectors = open_vectors(VectorSettings.from_env(env))
     stack.push_async_callback(vectors.close)
     if not env.get("QDRANT_URL"):
@@ -230,12 +247,15 @@ async def _engines(
 
         server = VectorServer(vectors, prepared.home.vector_socket)
         await _after(stack, server.start(), server.close)
-    bases = {service: env[f"MARU_{service.upper()}_URL"] for service in SERVICES}
-    return Deliverer(database, ROUTES, bases, HttpCaller(), signer), signer, vectors
+    return vectors
 
 
 async def _services(
-    prepared: Prepared, env: Mapping[str, str], deliverer: Deliverer, vectors: VectorIndex, stack: AsyncExitStack
+    prepared: Prepared,
+    env: Mapping[str, str],
+    deliverer: Deliverer | None,
+    vectors: VectorIndex,
+    stack: AsyncExitStack,
 ) -> list[ServiceServer]:
     from shared.streams import StreamHub
     from shared.text.morphology import default_morphology

@@ -16,6 +16,7 @@ from api.letters.schemas import DeadLetter, DeadLetterPage, Kind
 
 if TYPE_CHECKING:
     from shared.db import Connection, Database, Principal, Record
+    from shared.outbox import Relay
 
 RetryTask = Callable[[UUID, UUID], Awaitable[Any]]
 """Given the owner of its job and its id, lets a failed task wait for workers again."""
@@ -26,6 +27,7 @@ class DeadLetterService:
     """Dead letters as an administrator sees them."""
 
     database: Database
+    relay: Relay
     retry_task: RetryTask
 
     async def page(self, admin: Principal, kind: Kind | None, size: int, token: str | None) -> DeadLetterPage:
@@ -47,11 +49,12 @@ class DeadLetterService:
         if kind == "parked":
             raise DeadLetterHopeless
         async with self.database.tenant_tx(admin) as connection:
-            if kind == "message":
-                if not await store.retry_delivery(connection, int(key)):
-                    raise DeadLetterNotFound
-                return
-            owner = await store.task_owner(connection, _uuid(key))
+            if kind == "message" and not await store.retry_delivery(connection, int(key)):
+                raise DeadLetterNotFound
+            owner = await store.task_owner(connection, _uuid(key)) if kind == "task" else None
+        if kind == "message":
+            await self.relay.after_commit()
+            return
         if owner is None:
             raise DeadLetterNotFound
         await self.retry_task(owner, _uuid(key))
@@ -73,7 +76,7 @@ def _task(row: Record) -> DeadLetter:
 
 
 def _message(row: Record) -> DeadLetter:
-    # A subscription is named `service.topic`, a queue by its own name.
+    # A subscription is named `service.topic`, a queue by its own name, a fact that was never published `outbox.topic`.
     service, dot, topic = row["subscription"].partition(".")
     return DeadLetter(
         id=f"message-{row['id']}",

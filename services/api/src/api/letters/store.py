@@ -21,7 +21,7 @@ async def failed_tasks(connection: Connection, before: Position | None, limit: i
 
 
 async def dead_deliveries(connection: Connection, before: Position | None, limit: int) -> list[Record]:
-    """Messages that a service kept refusing, the latest first; on one machine only, since Google keeps its own."""
+    """Messages that a service kept refusing or that could not be published, the latest first."""
     rows: list[Record] = await connection.fetch(
         "SELECT * FROM dead_deliveries($1, $2, $3)", *(before or (None, None)), limit
     )

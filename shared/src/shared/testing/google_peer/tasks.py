@@ -234,7 +234,7 @@ def _check_task(task: ct.Task) -> None:
         raise Refusal("INVALID_ARGUMENT", "Task size too large: 1 MB at most.")
     # An unset method is POST.
     if not request.http_method:
-        request.http_method = ct.HttpMethod["POST"]
+        request.http_method = ct.HttpMethod(ct.HttpMethod.POST)
     if request.body and request.http_method.name not in _BODIES:
         raise Refusal("INVALID_ARGUMENT", f"A body is not allowed with {request.http_method.name}.")
     if request.oidc_token.audience and not request.oidc_token.service_account_email:
