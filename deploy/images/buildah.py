@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.images import debian
@@ -93,10 +94,11 @@ class Buildah:
         return [*spaces, "sh", "-c", enter, "enter", str(root), config.user, config.folder, *settings, *argv]
 
     def _debian(self) -> str:
-        if debian.TAG not in self._buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
+        tag = debian.tag(datetime.now(UTC).date())
+        if tag not in self._buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
             with debian.root_archive() as folder:
-                self._buildah("bud", "--isolation", "chroot", "--quiet", "--tag", debian.TAG, folder)
-        return debian.TAG
+                self._buildah("bud", "--isolation", "chroot", "--quiet", "--tag", tag, folder)
+        return tag
 
     def _named(self, image: Image) -> str:
         return f"localhost/{image.tag}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from deploy.images.engine import CannotBuild, run
 
 SUITE = "bookworm"
-TAG = f"localhost/maru-base:{SUITE}"
-_PACKAGES = "python3-minimal,libpython3-stdlib,python3-pip-whl,ca-certificates,tzdata"
+# Wheels with C++ in them (gRPC, Kiwi) take its library from the system, as official images have it.
+_PACKAGES = "python3-minimal,libpython3-stdlib,python3-pip-whl,libstdc++6,ca-certificates,tzdata"
 _LEFT_OUT = ("doc", "man", "info", "locale")
 # As the official image of Python has it: `python`, pip beside the standard library, and no bytecode.
 _LIKE_OFFICIAL = (
@@ -21,6 +23,13 @@ _LIKE_OFFICIAL = (
     'ln -s /usr/bin/python3 "$1/usr/local/bin/python"',
     'find "$1/usr" -xdev -name "*.pyc" -delete',
 )
+
+
+def tag(today: date) -> str:
+    """The base's name: another one when the recipe changes, and each week, so that Debian's security updates arrive."""
+    recipe = repr((SUITE, _PACKAGES, _LEFT_OUT, _LIKE_OFFICIAL)).encode()
+    year, week, _ = today.isocalendar()
+    return f"localhost/maru-base:{SUITE}-{year}w{week:02}-{hashlib.sha256(recipe).hexdigest()[:8]}"
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 
+from deploy.images import debian
 from deploy.images.catalogue import IMAGES, ROOT, Image
 from deploy.images.index import index_secrets, pip_conf
 
@@ -69,6 +71,12 @@ def test_uv_s_variable_for_an_index_is_understood_and_pip_s_wins() -> None:
 
 def test_without_an_index_of_one_s_own_nothing_is_configured() -> None:
     assert pip_conf({}, own_certificates=False).strip() == "[global]"
+
+
+def test_the_base_is_made_anew_each_week_and_not_in_between() -> None:
+    monday, sunday, next_monday = date(2026, 3, 2), date(2026, 3, 8), date(2026, 3, 9)
+    assert debian.tag(monday) == debian.tag(sunday)
+    assert debian.tag(sunday) != debian.tag(next_monday)
 
 
 def _between(text: str, start: str, end: str) -> str:
