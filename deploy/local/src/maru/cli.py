@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from maru.commands.fleet import fleet
+from maru.commands.keys import keys
 from maru.commands.migrate import migrate
 from maru.commands.worker import worker
 
@@ -27,6 +28,7 @@ app.add_typer(letters, name="dead-letters")
 app.add_typer(worker, name="worker")
 app.add_typer(fleet, name="fleet")
 app.add_typer(migrate, name="migrate")
+app.add_typer(keys, name="keys")
 
 
 @app.command()
@@ -45,9 +47,11 @@ def up(
 @app.command()
 def deliver() -> None:
     """Deliver events and tasks, and sweep each minute, beside services that run elsewhere (compose, one host)."""
+    from shared.secret_values import process_environment
+
     from maru.runtime.deliver import deliver as run
 
-    raise typer.Exit(run(os.environ, lambda line: typer.echo(f"maru: {line}", err=True)))
+    raise typer.Exit(run(process_environment(), lambda line: typer.echo(f"maru: {line}", err=True)))
 
 
 @app.command()
@@ -129,6 +133,36 @@ def reindex() -> None:
     typer.echo(
         f"{run(os.environ, typer.echo)} entries are indexed anew; `maru doctor` shows how many messages still wait"
     )
+
+
+@app.command()
+def smoke(
+    url: Annotated[str, typer.Argument(metavar="[URL]", help="The address of the api.")] = "",
+    api_url: Annotated[str, typer.Option(help="The same, as an option.")] = "",
+    inference_url: Annotated[str, typer.Option(help="The address of inference, where workers call.")] = "",
+    ui_url: Annotated[str, typer.Option(help="The address of the web app.")] = "",
+    email: Annotated[
+        str,
+        typer.Option(envvar="MARU_SMOKE_EMAIL", help="An account to use; one is made and removed unless given."),
+    ] = "",
+    password_stdin: Annotated[
+        bool,
+        typer.Option("--password-stdin", help="Read its password from standard input; otherwise MARU_SMOKE_PASSWORD."),
+    ] = False,
+    worker_token: Annotated[
+        str, typer.Option(envvar="MARU_WORKER_TOKEN", help="Where no worker is online: work one task oneself.")
+    ] = "",
+    patience: Annotated[float, typer.Option(min=0.01, help="Multiplies every step's time limit.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document at the end.")] = False,
+) -> None:
+    """Walk a live deployment as a person and a worker would, say what works, and leave no trace."""
+    from maru.commands.smoke import smoke as run
+    from maru.smoke import Options
+
+    known = os.environ.get("MARU_SMOKE_PASSWORD", "")
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else known if email else ""
+    options = Options(url or api_url, inference_url, ui_url, email, password, worker_token, patience)
+    raise typer.Exit(run(options, typer.echo, as_json=as_json))
 
 
 @app.command()
