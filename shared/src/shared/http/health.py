@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse
 
 Check = Callable[[], Awaitable[None]]
 
-_CHECK_TIMEOUT_S = 3
+# Beyond what the first look of a new instance costs, which loads the clients it looks with.
+_CHECK_TIMEOUT_S = 8
 
 
 def health_router(checks: Mapping[str, Check]) -> APIRouter:

@@ -77,3 +77,6 @@ def log_as_json(service: str, level: str = "INFO", project: str | None = None) -
     root.setLevel(level)
     # The access log is ours (`shared.http.access`), with the request id and without query strings.
     logging.getLogger("uvicorn.access").disabled = True
+    # These would say whom we called, signatures in queries included.
+    for client in ("httpx", "httpcore", "urllib3", "botocore"):
+        logging.getLogger(client).setLevel(logging.WARNING)
