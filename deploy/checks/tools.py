@@ -40,7 +40,15 @@ TOOLS: Sequence[Tool] = (
     # It skips what breaks the schema, so the schema is checked as well. Offline: it would ask GitHub about each action.
     Tool(
         "zizmor",
-        ("zizmor", "--offline", "--quiet", "--no-progress", "--color=never", "--persona=regular"),
+        (
+            "zizmor",
+            "--offline",
+            "--quiet",
+            "--no-progress",
+            "--color=never",
+            "--persona=pedantic",
+            "--min-severity=medium",
+        ),
         (".github/workflows/*.yml",),
     ),
     Tool("shellcheck", ("shellcheck", "--severity=warning"), ("deploy/**/*.sh", ".ci/run"), required=False),
@@ -52,11 +60,12 @@ _LEFT_OUT = frozenset({"node_modules", "build", "dist"})
 def check(root: Path) -> Iterator[str]:
     """What the tools complain of, each run beside the others."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-        for complaints in pool.map(lambda tool: list(_run(tool, root)), TOOLS):
+        for complaints in pool.map(lambda tool: list(run(tool, root)), TOOLS):
             yield from complaints
 
 
-def _run(tool: Tool, root: Path) -> Iterator[str]:
+def run(tool: Tool, root: Path) -> Iterator[str]:
+    """What one tool complains of."""
     files = sorted(
         {str(path.relative_to(root)) for glob in tool.globs for path in root.glob(glob) if _ours(path, root)}
     )

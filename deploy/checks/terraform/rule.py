@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.checks.terraform import policy, schema
+from deploy.checks.terraform import policy, schema, wiring
 from deploy.checks.terraform.files import Block, Body, BrokenFile, Module, modules
 from deploy.checks.terraform.schema import COMMAND, Schema
 
@@ -28,7 +28,7 @@ def check(root: Path) -> Iterator[str]:
         return
     known = schema.load()
     for module in found:
-        for block, complaint in (*_validate(module, known), *policy.check(module)):
+        for block, complaint in (*_validate(module, known), *policy.check(module), *wiring.check(module, root)):
             yield f"{block.path.relative_to(root)}:{block.line}: {complaint}"
 
 

@@ -319,5 +319,33 @@ def test_words_in_literals_are_no_references(text: str, code: str) -> None:
     assert bool(read.strip()) == bool(code)
 
 
+LOCALS = """
+locals {
+  env         = { api = { MARU_NAME = "x" }, more = merge(local.shared_env, { MARU_OTHER = "y" }) }
+  shared_env  = {}
+  log_phrases = { stuck = "could not be sent" }
+  all         = [local.env, local.log_phrases, local.all]
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "missing"),
+    [
+        ('env.get("MARU_NAME"), env.get("MARU_OTHER")\nlog.error("%d could not be sent", n)', set()),
+        ('env.get("MARU_NAME")\nlog.error("%d could not be sent", n)', {"no code reads the variable MARU_OTHER"}),
+        ('env.get("MARU_NAME"), env.get("MARU_OTHER")', {"no code logs 'could not be sent'"}),
+    ],
+    ids=["all there", "a variable too many", "a line that nobody writes"],
+)
+def test_what_terraform_sets_or_counts_is_known_to_the_code(tmp_path: Path, code: str, missing: set[str]) -> None:
+    source = tmp_path / "services/api/src/api/main.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(code, encoding="utf-8")
+    found = complaints(tmp_path, LOCALS)
+    assert len(found) == len(missing)
+    assert all(any(expected in line for line in found) for expected in missing), found
+
+
 def test_our_own_infrastructure_keeps_the_rules() -> None:
     assert list(checks("terraform.rule").check(ROOT)) == []
