@@ -57,7 +57,7 @@ class RequestContext:
             finished = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
-        with request_span(scope["headers"]) as measured:
+        with request_span(scope["headers"], probe=scope["path"].startswith("/health")) as measured:
             try:
                 await self._app(scope, receive, send_with_id)
             except Exception:

@@ -52,6 +52,8 @@ def create_app(
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        # The framework's own would tell messages of exceptions and what was sent; ours is `shared.telemetry`.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         swagger_ui_oauth2_redirect_url=None,
     )
     app.include_router(health_router(checks))

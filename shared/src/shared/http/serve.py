@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from contextlib import suppress
+from typing import NoReturn
 
 from shared.secret_values import process_environment
 from shared.settings import SettingMissing
@@ -24,6 +26,8 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
     gc.disable()
     import uvicorn
 
+    # The server raises the signal again once it has stopped, and by itself that would end us before the last lines below.
+    signal.signal(signal.SIGTERM, _end)
     telemetry: Telemetry | None = None
     try:
         settings = TelemetrySettings.from_env(process_environment())
@@ -56,3 +60,8 @@ def serve(service: str, factory: str, *, default_port: int) -> None:
             telemetry.close()
     if not server.started:
         sys.exit(_DID_NOT_START)
+
+
+def _end(_: int, __: object) -> NoReturn:
+    """What was asked to stop and has stopped has not failed."""
+    sys.exit(0)

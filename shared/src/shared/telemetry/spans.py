@@ -101,10 +101,10 @@ def end(begun: Span) -> None:
 
 
 @contextmanager
-def request_span(headers: Iterable[tuple[bytes, bytes]]) -> Generator[Span | None]:
-    """Measure a request, continuing its caller's trace. The caller gives the span its name once the route is known."""
+def request_span(headers: Iterable[tuple[bytes, bytes]], *, probe: bool = False) -> Generator[Span | None]:
+    """Measure a request, continuing its caller's trace; whoever asks names the span once the route is known. A probe is not measured."""
     caller = incoming_trace(headers)
-    tracer = _installed[0] if _installed else None
+    tracer = _installed[0] if _installed and not probe else None
     begun = tracer.begin_request(caller) if tracer else None
     if begun is None and tracer is not None and caller is not None:
         caller = TraceContext(caller.trace_id, caller.span_id, sampled=False)
