@@ -25,6 +25,7 @@ BENCHES = (
     "memory_flat",
     "idle",
     "make_times",
+    "images",
 )
 
 

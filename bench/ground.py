@@ -37,6 +37,38 @@ class Ground:
             **auth_environment(),
         }
 
+    def cloud_variables(self, service: str) -> dict[str, str]:
+        """The same, with every variable of the cloud set. Where they point nobody listens: a service starts without asking any of them."""
+        away = "127.0.0.1:9"
+        return {
+            **self.variables(service),
+            "GOOGLE_CLOUD_PROJECT": "maru-bench",
+            "GOOGLE_CLOUD_REGION": "asia-northeast3",
+            "PUBSUB_EMULATOR_HOST": away,
+            "CLOUD_TASKS_EMULATOR_HOST": away,
+            "PUSH_AUTH_MODE": "iam" if service == "ingest" else "oidc",
+            "PUSH_SERVICE_ACCOUNT": "invoker@maru-bench.iam.gserviceaccount.com",
+            "PUSH_JWKS_URL": f"http://{away}/certs",
+            **{
+                f"MARU_{name}_URL": f"https://{name.lower()}.maru.example"
+                for name in ("API", "INGEST", "INFERENCE", "UI")
+            },
+            "QDRANT_URL": f"http://{away}",
+            "QDRANT_API_KEY": "a key for the bench",
+            "R2_ENDPOINT": f"http://{away}",
+            "R2_ACCESS_KEY": "a key for the bench",
+            "R2_SECRET_KEY": "a key for the bench",
+            "SUPABASE_URL": f"http://{away}",
+            "SUPABASE_ANON_KEY": "a key for the bench",
+            "SUPABASE_SERVICE_KEY": "a key for the bench",
+            "OPENAI_API_KEY": "a key for the bench",
+            "OPENAI_BASE_URL": f"http://{away}/v1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{away}",
+            "LANGSMITH_API_KEY": "a key for the bench",
+            "LANGSMITH_ENDPOINT": f"http://{away}",
+            "SENTRY_DSN": f"http://bench@{away}/1",
+        }
+
 
 @contextmanager
 def ground() -> Generator[Ground]:
