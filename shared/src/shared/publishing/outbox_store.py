@@ -18,7 +18,7 @@ from shared.publishing.port import End, Outcome, Promise
 if TYPE_CHECKING:
     from shared.db import Connection
 
-_TURN = 0x4D41525550
+TURN = 0x4D41525550
 _HORIZON = timedelta(days=30) - timedelta(hours=1)
 """Cloud Tasks takes a task 30 days ahead at most; what is further off waits here."""
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 300.0
@@ -27,7 +27,7 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 300.0
 async def take_turn(connection: Connection) -> None:
     """Wait for those who claim at this moment. A process that is frozen in between, as Cloud Run may do, loses its turn and its transaction."""
     await connection.execute(
-        f"SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; SELECT pg_advisory_xact_lock({_TURN})"
+        f"SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; SELECT pg_advisory_xact_lock({TURN})"
     )
 
 
