@@ -80,13 +80,13 @@ async def test_a_withdrawn_key_is_forgotten_within_ten_minutes(peer: SupabasePee
 async def test_while_the_provider_is_away_known_keys_stay_and_nobody_is_refused_wrongly(peer: SupabasePeer) -> None:
     clock = Clock()
     judge = verifier_of(peer, clock)
-    peer.failures = [500]
+    peer.fail(500)
     with pytest.raises(KeysUnavailable):
         await judge.verify(peer.token())
     clock.now += 3
     assert await judge.verify(peer.token())
     clock.now += 601
-    peer.failures = [503] * 10
+    peer.fail(*[503] * 10)
     assert await judge.verify(peer.token())
 
 

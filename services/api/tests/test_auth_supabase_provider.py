@@ -159,10 +159,10 @@ async def test_while_supabase_fails_nobody_is_signed_in_or_out(
     body = {"email": "jiwoo@example.com", "password": PASSWORD, "sign_up": True}
     ticket = (await nobody.post("/api/v1/ui/tickets", json=body)).json()["ticket"]
     session = (await nobody.post("/api/v1/ui/sessions", json={"ticket": ticket})).json()["session"]
-    peer.failures = [failure]
+    peer.fail(failure)
     answer = await nobody.post("/api/v1/ui/tickets", json=body | {"sign_up": False})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
-    peer.failures = [failure]
+    peer.fail(failure)
     answer = await nobody.post("/api/v1/ui/sessions/token", json={"session": session})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert "retry-after" in answer.headers
@@ -174,7 +174,7 @@ async def test_a_session_that_supabase_has_ended_ends_here(nobody: httpx.AsyncCl
     body = {"email": "jiwoo@example.com", "password": PASSWORD, "sign_up": True}
     ticket = (await nobody.post("/api/v1/ui/tickets", json=body)).json()["ticket"]
     session = (await nobody.post("/api/v1/ui/sessions", json={"ticket": ticket})).json()["session"]
-    peer._refresh.clear()
+    peer.end_sessions()
     for _ in range(2):
         answer = await nobody.post("/api/v1/ui/sessions/token", json={"session": session})
         assert (answer.status_code, answer.json()["code"]) == (401, "session_ended")

@@ -49,8 +49,11 @@ class SupabaseProvider:
     The service key is for removing accounts alone; it may do anything in the project, so nothing else is ever sent with it.
     """
 
-    def __init__(self, url: str, anon_key: str, service_key: str | None = None) -> None:
+    def __init__(
+        self, url: str, anon_key: str, service_key: str | None = None, *, timeout_s: float = _TIMEOUT_S
+    ) -> None:
         self._url = url
+        self._timeout_s = timeout_s
         self._anon_key = anon_key
         self._service_key = service_key
         self._client: httpx.AsyncClient | None = None
@@ -138,7 +141,7 @@ class SupabaseProvider:
         import httpx
 
         if self._client is None:
-            self._client = httpx.AsyncClient(timeout=_TIMEOUT_S, headers={"apikey": self._anon_key})
+            self._client = httpx.AsyncClient(timeout=self._timeout_s, headers={"apikey": self._anon_key})
         try:
             return await self._client.request(method, f"{self._url}{path}", json=body, headers=headers)
         except httpx.HTTPError as away:
@@ -165,15 +168,20 @@ def _refusal(response: httpx.Response, answer: Mapping[str, Any]) -> Exception:
     code = answer.get("error_code") or answer.get("code")
     message = str(answer.get("msg") or answer.get("message") or "") or None
     if response.status_code == 429:
-        return errors.SignInsTooMany({"Retry-After": response.headers.get("Retry-After", "60")})
+        return errors.SignInsTooMany({"Retry-After": _wait(response.headers.get("Retry-After", ""))})
     # 401 is about our own API key, and no reason to sign anybody out.
-    if response.status_code >= 500 or response.status_code == 401 or not answer:
+    if not 400 <= response.status_code < 500 or response.status_code == 401 or not answer:
         return errors.ProviderUnavailable()
     if code == "weak_password":
         weak = answer.get("weak_password")
         reasons = weak.get("reasons") if isinstance(weak, dict) else None
         return errors.WeakPassword(message, reasons=tuple(map(str, reasons or ())))
     return _REFUSALS.get(str(code), SignInRefused)(message)
+
+
+def _wait(given: str) -> str:
+    """Seconds to wait: as the provider says, where it says so in seconds."""
+    return given if given.isascii() and given.isdigit() and 0 < int(given) <= 3600 else "60"
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:
