@@ -1,11 +1,12 @@
 """A Qdrant server as far as our adapter speaks to one: its REST API over the client library's own local engine.
 
 Requests are read and answers written with the library's wire models, so what the adapter sends is checked as the
-server would check it. `broken` makes every answer an error, `api_key` is demanded when set.
+server would check it, and as one in strict mode: a filter needs an index of its field. Writes must wait for their effect.
 """
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,11 @@ from pydantic import BaseModel, TypeAdapter
 
 
 class QdrantPeer:
-    """The application and the switches a test turns."""
+    """The application and the switches a test turns.
+
+    `broken` makes every answer an error, with `retry_after` where set; `api_key` is demanded when set; `failing` are parts of requests
+    ("PUT /collections/x") that fail once each; while `going` is not set, nothing is answered. `callers` are the ports that requests came from.
+    """
 
     def __init__(self, api_key: str | None = None) -> None:
         from qdrant_client import AsyncQdrantClient
@@ -24,6 +29,13 @@ class QdrantPeer:
         self.engine = AsyncQdrantClient(":memory:")
         self.api_key = api_key
         self.broken: int | None = None
+        self.retry_after: int | None = None
+        self.failing: list[str] = []
+        self.going = threading.Event()
+        self.going.set()
+        self.version = "1.19.1"
+        self.indexes: dict[str, dict[str, str]] = {}
+        self.callers: set[int] = set()
         self.requests: list[str] = []
         self.url = ""
 
@@ -37,28 +49,71 @@ class QdrantPeer:
     async def _serve(self, request: Any) -> Any:
         from starlette.responses import JSONResponse
 
-        self.requests.append(f"{request.method} {request.url.path}")
-        if self.broken:
-            return JSONResponse({"status": {"error": "out of order"}}, self.broken)
+        line = f"{request.method} {request.url.path}"
+        self.requests.append(line)
+        self.callers.add(request.client.port)
+        await asyncio.to_thread(self.going.wait, 30)
+        failing = [part for part in self.failing if part in line][:1]
+        if self.broken or failing:
+            self.failing = [part for part in self.failing if part not in failing]
+            headers = {"Retry-After": str(self.retry_after)} if self.retry_after else {}
+            return JSONResponse({"status": {"error": "out of order"}}, self.broken or 500, headers)
         if self.api_key and request.headers.get("api-key") != self.api_key:
-            return JSONResponse({"status": {"error": "forbidden"}}, 403)
+            return JSONResponse({"status": {"error": "Invalid API key or JWT"}}, 401)
+        if request.url.path == "/":
+            return JSONResponse({"title": "qdrant - vector search engine", "version": self.version})
         body = await request.json() if await request.body() else {}
         parts = request.path_params["path"].strip("/").split("/")
         try:
+            await self._check(request, parts, body)
             result = await self._answer(request.method, parts, body)
         except ValueError as refused:
-            return JSONResponse({"status": {"error": str(refused)}}, 404 if "not found" in str(refused) else 400)
+            return JSONResponse({"status": {"error": str(refused)}}, _status(str(refused)))
         return JSONResponse({"result": _plain(result), "status": "ok", "time": 0.0})
 
+    async def _check(self, request: Any, parts: list[str], body: dict[str, Any]) -> None:
+        """What the server refuses and the local engine lets pass."""
+        if parts[0] != "collections" or len(parts) < 3:
+            return
+        name, action = parts[1], parts[2:]
+        if action[0] == "points":
+            await self.engine.get_collection(name)
+        writes = action in (["points"], ["points", "delete"], ["points", "payload"], ["index"])
+        if writes and request.query_params.get("wait") != "true":
+            raise ValueError("a write that does not wait for its effect")
+        unindexed = _filtered(body) - self.indexes.get(name, {}).keys()
+        if unindexed:
+            raise ValueError(f'Index required but not found for "{unindexed.pop()}"')
+
+    async def _check_dense(self, name: str, vectors: list[Any]) -> None:
+        spaces = (await self.engine.get_collection(name)).config.params.vectors
+        known = {key: space.size for key, space in (spaces if isinstance(spaces, dict) else {}).items()}
+        for key, numbers in vectors:
+            if key not in known:
+                raise ValueError(f"Wrong input: Not existing vector name error: {key}")
+            if len(numbers) != known[key]:
+                raise ValueError(f"Vector dimension error: expected dim: {known[key]}, got {len(numbers)}")
+
     async def _answer(self, method: str, parts: list[str], body: dict[str, Any]) -> Any:
+        from qdrant_client import models
+
         match (method, *parts):
             case ("GET", "collections", name, "exists"):
                 return {"exists": await self.engine.collection_exists(name)}
             case ("GET", "collections", name):
-                return await self.engine.get_collection(name)
+                found = _plain(await self.engine.get_collection(name))
+                indexes = {key: {"data_type": kind, "points": 0} for key, kind in self.indexes.get(name, {}).items()}
+                return {**found, "payload_schema": indexes}
+            case ("DELETE", "collections", name):
+                self.indexes.pop(name, None)
+                return await self.engine.delete_collection(name)
             case ("PUT", "collections", name):
                 return await self._create(name, body)
-            case ("PUT", "collections", _, "index"):
+            case ("PUT", "collections", name, "index"):
+                await self.engine.get_collection(name)
+                wanted = models.CreateFieldIndex.model_validate(body)
+                kind = getattr(wanted.field_schema, "type", wanted.field_schema)
+                self.indexes.setdefault(name, {})[wanted.field_name] = str(getattr(kind, "value", kind))
                 return _done()
             case ("GET", "aliases"):
                 return await self.engine.get_aliases()
@@ -86,7 +141,9 @@ class QdrantPeer:
 
         match action:
             case []:
-                await self.engine.upsert(name, models.PointsList.model_validate(body).points)
+                points = models.PointsList.model_validate(body).points
+                await self._check_dense(name, [pair for point in points for pair in _dense_of(point.vector)])
+                await self.engine.upsert(name, points)
             case ["delete"]:
                 await self.engine.delete(name, TypeAdapter(models.PointsSelector).validate_python(body))
             case ["payload"]:
@@ -111,6 +168,8 @@ class QdrantPeer:
         return _done()
 
     async def _query(self, name: str, asked: Any) -> Any:
+        stages = [asked, *(asked.prefetch or [])]
+        await self._check_dense(name, [(stage.using, stage.query) for stage in stages if isinstance(stage.query, list)])
         return await self.engine.query_points(
             name,
             query=asked.query,
@@ -139,6 +198,27 @@ def running_qdrant(api_key: str | None = None) -> Iterator[QdrantPeer]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+def _dense_of(vector: Any) -> list[tuple[str, list[float]]]:
+    named = vector if isinstance(vector, dict) else {}
+    return [(key, numbers) for key, numbers in named.items() if isinstance(numbers, list)]
+
+
+def _filtered(body: Any) -> set[str]:
+    """The fields that any filter in this body names."""
+    if isinstance(body, list):
+        return {key for one in body for key in _filtered(one)}
+    if not isinstance(body, dict):
+        return set()
+    own = {str(body["key"])} if "key" in body and ("match" in body or "range" in body) else set()
+    return own | {key for name, part in body.items() if name != "payload" for key in _filtered(part)}
+
+
+def _status(refusal: str) -> int:
+    if "not found" in refusal and "Index required" not in refusal:
+        return 404
+    return 409 if "already exists" in refusal else 400
 
 
 def _done() -> dict[str, Any]:

@@ -16,5 +16,9 @@ class VectorsInUse(VectorsUnavailable):
     code = "vectors_in_use"
 
 
+class KeyInTheOpen(ValueError):
+    """The settings would send a key in the clear to somebody else's network."""
+
+
 class DenseVectorMisfit(ValueError):
     """A point lacks its dense vector, has one of another length, or has one where the index takes none."""

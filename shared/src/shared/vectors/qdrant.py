@@ -8,6 +8,7 @@ fills its own collection while the one before still answers from the old.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,13 @@ from shared.vectors.port import (
     VectorPoint,
     collection_name,
 )
+from shared.vectors.qdrant_collection import prepare
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient
     from qdrant_client.models import Prefetch
 
+log = logging.getLogger(__name__)
 _PAGE = 1_000
 _BATCH = 256
 _TIMEOUT_S = 10
@@ -58,11 +61,19 @@ _TIMEOUT_S = 10
 class QdrantIndex:
     """A `VectorIndex` on a server; `:memory:` as the location keeps everything in this process, for tests."""
 
-    def __init__(self, location: str, *, api_key: Secret | None = None, dense: DenseSpace | None = None) -> None:
+    def __init__(
+        self,
+        location: str,
+        *,
+        api_key: Secret | None = None,
+        dense: DenseSpace | None = None,
+        timeout_s: int = _TIMEOUT_S,
+    ) -> None:
         self.collection = collection_name(dense)
         self.dense = dense
         self._location = location
         self._api_key = api_key
+        self._timeout_s = timeout_s
         self._opening = asyncio.Lock()
         self._client: AsyncQdrantClient | None = None
         self._opened_with: str | None = None
@@ -173,12 +184,28 @@ class QdrantIndex:
     async def _connected(self) -> AsyncIterator[AsyncQdrantClient]:
         """The client, with the collection made; what goes wrong on the way to the server is one error."""
         from httpx import HTTPError
-        from qdrant_client.http.exceptions import ApiException
+        from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
+        from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
         try:
             yield await self._open()
-        except (ApiException, HTTPError, OSError) as broken:
-            raise VectorsUnavailable(f"The vector server does not answer as it should: {broken}") from broken
+        except ResourceExhaustedResponse as busy:
+            raise VectorsUnavailable("The vector server has too much to do.", retry_after=busy.retry_after_s) from busy
+        except UnexpectedResponse as refused:
+            if refused.status_code == 404:
+                # Somebody removed the collection: the next call makes it again, and `maru reindex` fills it.
+                await self._forget_client()
+            log.warning("the vector server answered %s: %.500s", refused.status_code, refused.content)
+            raise VectorsUnavailable(f"The vector server answered {refused.status_code}.") from refused
+        except (ApiException, QdrantException, HTTPError, OSError) as broken:
+            log.warning("the vector server does not answer: %s", broken)
+            raise VectorsUnavailable("The vector server does not answer as it should.") from broken
+
+    async def _forget_client(self) -> None:
+        async with self._opening:
+            if self._client is not None:
+                self._former.append(self._client)
+                self._client = None
 
     async def _open(self) -> AsyncQdrantClient:
         async with self._opening:
@@ -188,9 +215,9 @@ class QdrantIndex:
                 self._former.append(self._client)
                 self._client = None
             if self._client is None:
-                client = _connect(self._location, key)
+                client = _connect(self._location, key, self._timeout_s)
                 try:
-                    await _ensure_collection(client, self.collection, self.dense)
+                    await prepare(client, self.collection, self.dense)
                 except BaseException:
                     await client.close()
                     raise
@@ -198,51 +225,16 @@ class QdrantIndex:
             return self._client
 
 
-def _connect(location: str, api_key: str | None) -> AsyncQdrantClient:
+def _connect(location: str, api_key: str | None, timeout_s: int) -> AsyncQdrantClient:
+    from httpx import Limits
     from qdrant_client import AsyncQdrantClient
 
     if location == ":memory:":
         return AsyncQdrantClient(location)
-    return AsyncQdrantClient(url=location, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False)
-
-
-async def _ensure_collection(client: AsyncQdrantClient, name: str, dense: DenseSpace | None) -> None:
-    """Make the collection, its field indexes and, the first time, the alias; safe when two instances start at once."""
-    from qdrant_client import models
-    from qdrant_client.http.exceptions import UnexpectedResponse
-
-    if await client.collection_exists(name):
-        return
-    vectors = {DENSE: models.VectorParams(size=dense.dimensions, distance=models.Distance.COSINE)} if dense else {}
-    try:
-        await client.create_collection(
-            name,
-            vectors_config=vectors,
-            sparse_vectors_config={LEXICAL: models.SparseVectorParams(modifier=models.Modifier.IDF)},
-        )
-    except UnexpectedResponse as answer:
-        if answer.status_code != 409:
-            raise
-    for key, schema in _field_indexes().items():
-        await client.create_payload_index(name, key, field_schema=schema, wait=True)
-    if not (await client.get_aliases()).aliases:
-        create = models.CreateAlias(collection_name=name, alias_name=ALIAS)
-        await client.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
-
-
-def _field_indexes() -> dict[str, Any]:
-    from qdrant_client import models
-
-    from shared.vectors.payload import KEYWORD_FIELDS, UUID_FIELDS
-
-    uuid, keyword = models.UuidIndexType.UUID, models.KeywordIndexType.KEYWORD
-    fields: dict[str, Any] = {
-        key: models.UuidIndexParams(type=uuid, is_tenant=True if key == "space_id" else None) for key in UUID_FIELDS
-    }
-    fields |= {key: models.KeywordIndexParams(type=keyword) for key in KEYWORD_FIELDS}
-    fields["version"] = models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True)
-    fields["occurred_at"] = models.DatetimeIndexParams(type=models.DatetimeIndexType.DATETIME)
-    return fields
+    # The client's own check asks in a thread of its own and only warns; `prepare` asks for what is needed and refuses.
+    return AsyncQdrantClient(
+        url=location, api_key=api_key, timeout=timeout_s, check_compatibility=False, limits=Limits(max_connections=50)
+    )
 
 
 def _stages(sparse: SparseVector, dense: list[float] | None, wanted: VectorFilter, depth: int) -> list[Prefetch]:
