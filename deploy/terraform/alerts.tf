@@ -31,6 +31,18 @@ locals {
       for   = "0s"
       what  = "A fact could not be delivered after all of its attempts. Its cause is on the administrators' page; mend it, then retry from there."
     }
+    commands_given_up = {
+      name  = "A command was given up"
+      query = "sum by (service) (increase(logging_googleapis_com:user_maru_given_up{monitored_resource=\"cloud_run_revision\"}[15m])) > 0 or sum by (service) (increase(logging_googleapis_com:user_maru_set_aside{monitored_resource=\"cloud_run_revision\"}[15m])) > 0"
+      for   = "0s"
+      what  = "A command failed at its last attempt, or Google refused it for good. Its cause is on the administrators' page; mend it, then retry from there."
+    }
+    outbox = {
+      name  = "Promises are not sent"
+      query = "sum by (service) (increase(logging_googleapis_com:user_maru_unsendable{monitored_resource=\"cloud_run_revision\"}[15m])) > 10"
+      for   = "0s"
+      what  = "For ten minutes or more, facts or commands could not be handed to Google. Nothing is lost: they wait in the outbox. The log line names the oldest's cause, such as a topic that does not exist: then `terraform apply`."
+    }
     unacknowledged = {
       name  = "Facts are not taken"
       query = "max by (subscription_id) (pubsub_googleapis_com:subscription_oldest_unacked_message_age{monitored_resource=\"pubsub_subscription\"}) > 900"
@@ -96,7 +108,7 @@ resource "google_monitoring_alert_policy" "figure" {
     auto_close = "86400s"
   }
 
-  depends_on = [google_logging_metric.latency, google_logging_metric.errors]
+  depends_on = [google_logging_metric.latency, google_logging_metric.errors, google_logging_metric.phrase]
 }
 
 resource "google_monitoring_alert_policy" "uptime" {

@@ -35,6 +35,14 @@ locals {
       query = "sum by (subscription_id) (increase(pubsub_googleapis_com:subscription_dead_letter_message_count{monitored_resource=\"pubsub_subscription\"}[1h]))"
     },
     {
+      title = "Commands given up"
+      query = "sum by (service) (increase(logging_googleapis_com:user_maru_given_up{monitored_resource=\"cloud_run_revision\"}[1h]))"
+    },
+    {
+      title = "Sweeps that left promises unsent"
+      query = "sum by (service) (increase(logging_googleapis_com:user_maru_unsendable{monitored_resource=\"cloud_run_revision\"}[15m]))"
+    },
+    {
       title = "Commands waiting"
       query = "max by (queue_id) (cloudtasks_googleapis_com:queue_depth{monitored_resource=\"cloud_tasks_queue\"})"
     },

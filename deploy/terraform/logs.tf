@@ -65,3 +65,36 @@ resource "google_logging_metric" "errors" {
 
   depends_on = [google_project_service.used]
 }
+
+# What our code says, word for word, when a promise is not kept. A check holds these words to the code.
+locals {
+  log_phrases = {
+    given_up   = "is a dead letter after attempt"
+    set_aside  = "is set aside"
+    unsendable = "promises could not be published yet"
+  }
+}
+
+resource "google_logging_metric" "phrase" {
+  for_each = local.log_phrases
+
+  name        = "maru/${each.key}"
+  description = "Lines that say: ${each.value}."
+  filter      = "resource.type=\"cloud_run_revision\" AND jsonPayload.message:\"${each.value}\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+    labels {
+      key        = "service"
+      value_type = "STRING"
+    }
+  }
+
+  label_extractors = {
+    service = "EXTRACT(jsonPayload.service)"
+  }
+
+  depends_on = [google_project_service.used]
+}

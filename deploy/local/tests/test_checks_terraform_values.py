@@ -27,7 +27,7 @@ OUTPUTS = {
     "missing": "sort(tolist(setsubtract(local.required_secrets, keys(var.secret_versions))))",
     "known": "keys(local.secrets)",
     "checks": "local.uptime",
-    "others": "[local.public_urls, local.first_image, local.pubsub_agent, local.senders, local.services, var.max_instances]",
+    "others": "[local.public_urls, local.first_image, local.pubsub_agent, local.senders, local.services, local.log_phrases]",
 }
 
 pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform judges where it is installed")
