@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from maru.commands.doctor import Finding, examine, render
+from maru.commands.doctor import examine
+from maru.commands.findings import Finding, render
 from maru.errors import CannotStart
 from maru.home import Home
 from maru.runtime.environment import port_of, read_service_env, write_service_env

@@ -57,7 +57,8 @@ def deliver() -> None:
 @app.command()
 def doctor() -> None:
     """Look at every engine and service; say what is wrong and what to do."""
-    from maru.commands.doctor import examine, render
+    from maru.commands.doctor import examine
+    from maru.commands.findings import render
 
     raise typer.Exit(0 if render(examine(os.environ), typer.echo) else 1)
 

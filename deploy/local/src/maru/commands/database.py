@@ -18,8 +18,9 @@ def database_of(home: Home, env: Mapping[str, str]) -> Generator[DsnOf]:
     from shared.secret_values import resolved
 
     env = resolved(env)
-    if external := env.get("DATABASE_URL"):
-        owner = env.get("MARU_OWNER_DATABASE_URL") or external
+    owner = env.get("MARU_OWNER_DATABASE_URL") or env.get("DATABASE_URL")
+    if external := env.get("DATABASE_URL") or owner:
+        assert owner is not None
         yield lambda role: owner if role == "postgres" else external
         return
     postgres = EmbeddedPostgres(home.folder, dies_with_parent=True)

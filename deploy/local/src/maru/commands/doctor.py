@@ -6,37 +6,31 @@ import asyncio
 import json
 import platform
 import shutil
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any
 
+from maru.commands import doctor_engines
+from maru.commands.findings import Finding, counted
 from maru.errors import CannotStart
 from maru.home import Home
 from maru.release import release, version_of
 from maru.runtime.environment import ports, read_service_env
-
-State = Literal["ok", "warning", "wrong"]
 
 _LITTLE_ROOM_MIB = 1000
 _WAITING_TOO_LONG_S = 120
 _TRANSACTION_TOO_LONG_S = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `advice` is what to do about it."""
-
-    state: State
-    what: str
-    found: str
-    advice: str = ""
-
-
 def examine(env: Mapping[str, str]) -> list[Finding]:
     """Everything there is to say about this home."""
+    from shared.secret_values import resolved
     from shared.settings import maru_home
 
+    env = resolved(env)
     home = Home(maru_home(env))
+    if (env.get("DATABASE_URL") or env.get("MARU_OWNER_DATABASE_URL")) and home.owner() is None:
+        kept_here = _home(home) if home.folder.exists() else ()
+        return [_versions(), *kept_here, *asyncio.run(_elsewhere(home, env))]
     if not home.folder.exists():
         return [
             _versions(),
@@ -77,6 +71,16 @@ def _home(home: Home) -> Iterable[Finding]:
         yield Finding("ok", "home", f"{home.folder}, {free // 1024} GiB left on its disk")
 
 
+async def _elsewhere(home: Home, env: Mapping[str, str]) -> list[Finding]:
+    """A Maru whose database is not in a folder of ours: in a cloud, or in containers."""
+    addresses = {
+        service: env.get(f"MARU_{service.upper()}_URL", "").rstrip("/") for service in ("api", "inference", "ui")
+    }
+    findings = [await _service(service, url, url) for service, url in addresses.items() if url]
+    findings += await doctor_engines.look(env)
+    return findings + await _database(home, env, is_up=True)
+
+
 async def _examine(home: Home, running: Mapping[str, str], env: Mapping[str, str]) -> list[Finding]:
     findings = []
     owner = home.owner()
@@ -92,39 +96,30 @@ async def _examine(home: Home, running: Mapping[str, str], env: Mapping[str, str
     else:
         findings.append(Finding("ok", "maru up", f"process {owner}"))
         findings += [finding async for finding in _services(running)]
+        findings += await doctor_engines.look(running)
     findings += await _database(home, env, is_up=owner is not None)
     return findings
 
 
 async def _services(env: Mapping[str, str]) -> AsyncGenerator[Finding]:
     for service, port in ports(env).items():
-        status, document = await _get(
-            f"http://127.0.0.1:{port}", "/_stcore/health" if service == "ui" else "/health/ready"
-        )
-        away = [name for name, state in document.get("dependencies", {}).items() if state["status"] != "ok"]
-        if status == 200:
-            yield Finding("ok", service, f"answers on port {port}")
-        elif status == 0 and service == "ui":
-            yield Finding(
-                "warning",
-                service,
-                f"nothing answers on port {port}",
-                "It was started with --no-ui, or is being started again: see logs/ui.log.",
-            )
-        elif status == 0:
-            yield Finding(
-                "wrong",
-                service,
-                f"nothing answers on port {port}",
-                "Stop `maru up` and start it again; logs/maru.log says why it ended.",
-            )
-        else:
-            yield Finding(
-                "wrong",
-                service,
-                f"answers {status}; away: {', '.join(away) or 'unknown'}",
-                "Look at the dependency named here; logs/maru.log has its error.",
-            )
+        yield await _service(service, f"http://127.0.0.1:{port}", f"port {port}")
+
+
+async def _service(service: str, base: str, where: str) -> Finding:
+    status, document = await _get(base, "/_stcore/health" if service == "ui" else "/health/ready")
+    away = [name for name, state in document.get("dependencies", {}).items() if state["status"] != "ok"]
+    if status == 200:
+        return Finding("ok", service, f"answers on {where}")
+    nothing = f"nothing answers on {where}"
+    if status == 0 and service == "ui":
+        advice = "It was started with --no-ui, or is being started again: see its log (logs/ui.log)."
+        return Finding("warning", service, nothing, advice)
+    if status == 0:
+        advice = "Stop `maru up` and start it again; logs/maru.log says why it ended."
+        return Finding("wrong", service, nothing, advice)
+    found = f"answers {status}; away: {', '.join(away) or 'unknown'}"
+    return Finding("wrong", service, found, "Look at the dependency named here; the service's log has its error.")
 
 
 async def _get(base: str, path: str) -> tuple[int, dict[str, Any]]:
@@ -221,7 +216,8 @@ def _entries(counts: Mapping[str, int], causes: list[tuple[str, int]]) -> Iterab
 
 
 def _workers(counts: Mapping[str, int], is_up: bool) -> Finding:
-    found = f"{counts['online']} online, {counts['busy']} at work; {counts['waiting']} tasks wait"
+    waiting = counted(counts["waiting"], "task waits", "tasks wait")
+    found = f"{counts['online']} online, {counts['busy']} at work; {waiting}"
     if is_up and counts["waiting"] and not counts["online"]:
         advice = "Start one: `maru up --workers 1`, or `maru worker run` on another machine; logs/worker-1.log says why one ended."
         return Finding("warning", "workers", found, advice)
@@ -246,15 +242,3 @@ def _messages(counts: Mapping[str, int], waiting_s: int, causes: list[str], is_u
             "; ".join(causes)[:200],
             "Read them with `maru dead-letters list`; `maru dead-letters retry` tries them again.",
         )
-
-
-def render(findings: Iterable[Finding], say: Callable[[str], None]) -> bool:
-    """Print them; whether nothing is wrong."""
-    well = True
-    for finding in findings:
-        mark = {"ok": "ok     ", "warning": "warning", "wrong": "WRONG  "}[finding.state]
-        say(f"{mark}  {finding.what}: {finding.found}")
-        if finding.advice:
-            say(f"         → {finding.advice}")
-        well = well and finding.state != "wrong"
-    return well

@@ -71,6 +71,13 @@ class CloudTasks:
             self._queues[request.queue.name] = _Queue(request.queue, deque())
         return request.queue
 
+    def get_queue(self, request: ct.GetQueueRequest) -> ct.Queue:
+        """GetQueue."""
+        with self._lock:
+            if check("queue", request.name) not in self._queues:
+                raise Refusal("NOT_FOUND", "Queue does not exist.")
+            return self._queues[request.name].wanted
+
     def create_task(self, request: ct.CreateTaskRequest) -> ct.Task:
         """CreateTask; a name is taken for good, also when its task has run."""
         task = request.task
@@ -200,6 +207,7 @@ def routes(tasks: CloudTasks) -> dict[str, tuple[type[Any], Callable[[Any], Any]
     base = "/google.cloud.tasks.v2.CloudTasks/"
     return {
         base + "CreateQueue": (ct.CreateQueueRequest, tasks.create_queue, "parent"),
+        base + "GetQueue": (ct.GetQueueRequest, tasks.get_queue, "name"),
         base + "CreateTask": (ct.CreateTaskRequest, tasks.create_task, "parent"),
         base + "GetTask": (ct.GetTaskRequest, tasks.get_task, "name"),
         base + "DeleteTask": (ct.DeleteTaskRequest, tasks.delete_task, "name"),
