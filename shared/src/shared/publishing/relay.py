@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared.publishing import outbox_store
 from shared.publishing.port import End, Outcome, Promise
+from shared.telemetry import span
 
 if TYPE_CHECKING:
     from shared.db import Database
@@ -130,10 +131,12 @@ class OutboxRelay:
     async def _carry(self, promises: Sequence[Promise]) -> list[Outcome]:
         facts = [promise for promise in promises if promise.kind == "event"]
         commands = [promise for promise in promises if promise.kind == "task"]
-        both = await asyncio.gather(
-            self._facts.carry(facts, self._publish_s) if facts else _nothing(),
-            self._commands.carry(commands, self._publish_s) if commands else _nothing(),
-        )
+        # Part of the trace of whoever began the round, also when it serves others.
+        with span("publish", facts=len(facts), commands=len(commands)):
+            both = await asyncio.gather(
+                self._facts.carry(facts, self._publish_s) if facts else _nothing(),
+                self._commands.carry(commands, self._publish_s) if commands else _nothing(),
+            )
         outcomes = [outcome for some in both for outcome in some]
         for outcome in outcomes:
             if outcome.end is End.NEVER:

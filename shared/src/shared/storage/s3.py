@@ -20,6 +20,7 @@ from shared.storage.disposition import content_disposition
 from shared.storage.errors import ObjectChanged, ObjectMissing, ObjectTooLarge, PartsGone, PartsRefused, StorageAway
 from shared.storage.keys import check_key, check_prefix
 from shared.storage.port import ObjectInfo, Part, SignedRequest
+from shared.telemetry import span
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -248,7 +249,8 @@ class S3Store:
         )
 
     async def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return await self._run(self._request, operation, parameters)
+        with span(f"s3 {operation}"):
+            return await self._run(self._request, operation, parameters)
 
     async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
