@@ -150,6 +150,16 @@ BAD_CLAIMS: list[dict[str, Any]] = [
     {"iat": None},
     {"iat": EARLY},
     {"nbf": EARLY},
+    # One of several audiences: Google's tokens have one, so somebody else asked for this.
+    {"aud": [AUDIENCE]},
+    {"aud": [AUDIENCE, "https://api.example"]},
+    {"aud": f"{AUDIENCE}/"},
+    {"email": ACCOUNT.upper()},
+    {"email": [ACCOUNT]},
+    # The account of another project's push, and one that only ends like ours.
+    {"email": "push@other-project.iam.gserviceaccount.com"},
+    {"email": f"x{ACCOUNT}"},
+    {"email_verified": 1},
 ]
 
 
@@ -232,6 +242,17 @@ async def test_forged_google_tokens_stay_out_and_do_not_make_us_ask_google_each_
     assert len(google.asked) <= 2
 
 
+async def test_a_google_token_that_was_good_once_is_refused_when_it_has_expired(google: Google) -> None:
+    token = jwt.encode(google_claims(exp=-25), RSA_KEY, "RS256", headers={"kid": "one"})
+    async with service(cloud("oidc"), google.url) as client:
+        assert await knock(client, token) == 204
+
+        async def refused() -> bool:
+            return await knock(client, token) == 401
+
+        assert await eventually(refused, within=30)
+
+
 async def test_while_google_is_away_a_callback_is_put_off_and_not_refused(google: Google) -> None:
     google.broken = True
     token = jwt.encode(google_claims(), RSA_KEY, "RS256", headers={"kid": "one"})
@@ -247,6 +268,36 @@ async def test_behind_iam_only_the_claims_are_left_to_check(google: Google) -> N
         assert await knock(client, None) == 401
         assert await knock(client, "a.b.c") == 401
     assert google.asked == []
+
+
+async def test_behind_iam_the_token_says_nothing_about_its_signature(google: Google) -> None:
+    """Cloud Run has checked it and taken it away, so neither algorithm nor key id means anything here."""
+    headers: list[dict[str, Any]] = [{"alg": "none"}, {"alg": "HS256"}, {"alg": "RS256", "kid": "nobody"}, {"alg": "x"}]
+    async with service(cloud("iam"), google.url) as client:
+        for header in headers:
+            assert await knock(client, unsigned(google_claims(), header, b"SIGNATURE_REMOVED_BY_GOOGLE")) == 204, header
+            assert await knock(client, unsigned(google_claims(email=None), header)) == 401, header
+    assert google.asked == []
+
+
+async def test_behind_iam_a_header_that_cloud_run_checks_instead_lets_nobody_in(google: Google) -> None:
+    token = unsigned(google_claims(), {"alg": "RS256"}, b"SIGNATURE_REMOVED_BY_GOOGLE")
+    async with service(cloud("iam"), google.url) as client:
+        for theirs in ("Bearer somebody.elses.token", ""):
+            headers = {"authorization": f"Bearer {token}", "x-serverless-authorization": theirs}
+            answer = await client.post("/internal/push/entry.saved", headers=headers)
+            assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", ["Infinity", "1e999", '"soon"', "true", "{}", "[]", "-1e999"])
+async def test_a_time_that_is_none_is_a_refusal_and_no_failure(google: Google, claim: str, value: str) -> None:
+    document = json.dumps(google_claims(nbf=0) | {claim: "?"}).replace('"?"', value)
+    head, _, tail = unsigned({}, {"alg": "RS256"}, b"SIGNATURE_REMOVED_BY_GOOGLE").split(".")
+    body = base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
+    async with service(cloud("iam"), google.url) as client:
+        expected = {204, 401} if value == "true" and claim != "exp" else {401}
+        assert await knock(client, f"{head}.{body}.{tail}") in expected
 
 
 @pytest.mark.parametrize("wrong", BAD_CLAIMS, ids=str)

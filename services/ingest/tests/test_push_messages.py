@@ -23,6 +23,18 @@ async def test_a_push_delivered_three_times_becomes_one_task(memory: Memory) -> 
     assert [message.name for message in await memory.deliverer.waiting()] == ["entry.saved", "index-entry"]
 
 
+async def test_a_fact_that_was_published_twice_is_one_task(memory: Memory) -> None:
+    """Each publication has an id of Pub/Sub's; the promise's own id says that they are one, in whichever order they are replayed."""
+    jiwoo = await memory.person()
+    await memory.note(jiwoo, "once")
+    [event] = await memory.deliverer.waiting()
+    path, body = event.request()
+    for delivery_id in ("7000000000000001", "7000000000000002", "7000000000000001"):
+        body["message"] |= {"messageId": delivery_id, "attributes": {"event_id": str(event.id), "topic": "entry.saved"}}
+        assert (await memory.ingest.post(path, json=body)).status_code == 204
+    assert [message.name for message in await memory.deliverer.waiting()] == ["entry.saved", "index-entry"]
+
+
 async def test_a_task_delivered_again_later_does_nothing(memory: Memory) -> None:
     jiwoo = await memory.person()
     saved = await memory.note(jiwoo, "once and no more")
@@ -76,6 +88,10 @@ async def test_a_save_that_arrives_after_the_deletion_brings_nothing_back(memory
         b'{"message": {}}',
         b'{"message": {"data": "e30=", "messageId": 7}}',
         b'{"message": {"data": "***", "messageId": "m"}}',
+        b'{"message": {"data": "e30=", "messageId": "m", "attributes": {"event_id": 7}}}',
+        b'{"message": {"data": "e30=", "messageId": "m", "attributes": ["event_id"]}}',
+        b'{"message": {"data": "e30=", "messageId": "m", "attributes": {"event_id": "a", "x": null}}}',
+        b'{"message": {"data": "e30=", "messageId": "m", "orderingKey": 7}}',
         json.dumps(_envelope([])).encode(),
         json.dumps(_envelope({"entry_id": "nobody"})).encode(),
         json.dumps(_envelope({"entry_id": "\x00"})).encode(),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 LOCAL_ISSUER = "https://deliverer.maru.local"
 _LEEWAY_S = 30
+# Where it is sent, Cloud Run looks at this one alone, and `Authorization` arrives as its sender wrote it. Neither Pub/Sub nor Cloud Tasks sends it.
+_UNCHECKED_BESIDE = "x-serverless-authorization"
 
 
 class CallbackForged(Unauthenticated):
@@ -43,6 +45,8 @@ class CallbackVerifier:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise CallbackForged
+        if self._settings.mode == "iam" and _UNCHECKED_BESIDE in request.headers:
+            raise CallbackForged
         if self._accepted.get(token, 0) > time.time():
             return
         claims = await self._claims(token)
@@ -65,7 +69,7 @@ class CallbackVerifier:
                     return self._decode(token, await self._google_key(token), ["RS256"], _GOOGLE_ISSUERS)
                 case "iam":
                     return self._decode(token, None, [], _GOOGLE_ISSUERS)
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
             raise CallbackForged from error
 
     def _decode(self, token: str, key: Any, algorithms: list[str], issuer: str | tuple[str, ...]) -> dict[str, Any]:
@@ -86,6 +90,7 @@ class CallbackVerifier:
                 "verify_iat": True,
                 "verify_aud": True,
                 "verify_iss": True,
+                "strict_aud": True,
                 "require": ["exp", "iat", "aud", "iss"],
             },
         )
