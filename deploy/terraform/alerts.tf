@@ -8,74 +8,96 @@ resource "google_monitoring_notification_channel" "mail" {
 }
 
 locals {
-  # PromQL over Cloud Monitoring: `for` is how long it must be so.
+  instances = {
+    for service in local.services : service => replace(local.figures.instances, local.run, "${local.run},service_name=\"${service}\"")
+  }
+
+  # `for` is how long it must be so.
   alerts = {
     errors_5xx = {
       name  = "Requests fail"
-      query = <<-EOT
-        sum by (service_name) (rate(run_googleapis_com:request_count{monitored_resource="cloud_run_revision",response_code_class="5xx"}[10m]))
-        / sum by (service_name) (rate(run_googleapis_com:request_count{monitored_resource="cloud_run_revision"}[10m])) > 0.05
-      EOT
+      query = "${local.figures.failures} / ${local.figures.requests} > 0.05"
       for   = "300s"
-      what  = "More than one in twenty requests ended with 5xx. Look at the service's errors; if a release came shortly before, `make rollback`."
+      what  = <<-EOT
+        More than one in twenty requests ended with 5xx. Look at the service's errors; if a release came shortly before, `make rollback`.
+      EOT
     }
     latency_p95 = {
       name  = "Answers are slow"
-      query = "histogram_quantile(0.95, sum by (le, service) (rate(logging_googleapis_com:user_maru_request_latency_bucket{monitored_resource=\"cloud_run_revision\"}[15m]))) > 2000"
+      query = "${local.figures.latency} > 2000"
       for   = "900s"
-      what  = "One in twenty requests takes longer than two seconds, streams left out. Look at the database first, then at the number of instances."
+      what  = <<-EOT
+        One in twenty requests takes longer than two seconds, streams left out. Look at the database first, then at the number of instances.
+      EOT
     }
-    dead_letters = {
-      name  = "Something was given up"
-      query = "sum by (subscription_id) (increase(pubsub_googleapis_com:subscription_dead_letter_message_count{monitored_resource=\"pubsub_subscription\"}[15m])) > 0"
+    facts_given_up = {
+      name  = "A fact was given up"
+      query = "${local.figures.facts_given_up} > 0"
       for   = "0s"
-      what  = "A fact could not be delivered after all of its attempts. Its cause is on the administrators' page; mend it, then retry from there."
+      what  = <<-EOT
+        It could not be delivered after all of its attempts. Its cause is on the administrators' page; mend it, then retry from there.
+      EOT
     }
     commands_given_up = {
       name  = "A command was given up"
-      query = "sum by (service) (increase(logging_googleapis_com:user_maru_given_up{monitored_resource=\"cloud_run_revision\"}[15m])) > 0 or sum by (service) (increase(logging_googleapis_com:user_maru_set_aside{monitored_resource=\"cloud_run_revision\"}[15m])) > 0"
+      query = "${local.figures.tasks_given_up} > 0 or ${local.figures.never_taken} > 0"
       for   = "0s"
-      what  = "A command failed at its last attempt, or Google refused it for good. Its cause is on the administrators' page; mend it, then retry from there."
+      what  = <<-EOT
+        It failed at its last attempt, or Google refused it for good. Its cause is on the administrators' page; mend it, then retry from there.
+      EOT
     }
     outbox = {
       name  = "Promises are not sent"
-      query = "sum by (service) (increase(logging_googleapis_com:user_maru_unsendable{monitored_resource=\"cloud_run_revision\"}[15m])) > 10"
+      query = "${local.figures.unsendable} > 10"
       for   = "0s"
-      what  = "For ten minutes or more, facts or commands could not be handed to Google. Nothing is lost: they wait in the outbox. The log line names the oldest's cause, such as a topic that does not exist: then `terraform apply`."
+      what  = <<-EOT
+        For ten minutes or more, facts or commands could not be handed to Google. Nothing is lost: they wait in the outbox. The log line
+        names the oldest's cause, such as a topic that does not exist: then `terraform apply`.
+      EOT
     }
     unacknowledged = {
       name  = "Facts are not taken"
-      query = "max by (subscription_id) (pubsub_googleapis_com:subscription_oldest_unacked_message_age{monitored_resource=\"pubsub_subscription\"}) > 900"
+      query = "${local.figures.oldest_fact} > 900"
       for   = "300s"
-      what  = "A fact has waited for longer than a quarter of an hour: its receiver is away or refuses it. Look at the receiver's log for /internal/push."
+      what  = <<-EOT
+        A fact has waited for longer than a quarter of an hour: its receiver is away or refuses it. Look at its log for /internal/push.
+      EOT
     }
     queue_depth = {
       name  = "Commands pile up"
-      query = "max by (queue_id) (cloudtasks_googleapis_com:queue_depth{monitored_resource=\"cloud_tasks_queue\"}) > 500"
+      query = "${local.figures.queue_depth} > 500"
       for   = "1800s"
-      what  = "More than 500 commands have waited for half an hour. A large import does that; otherwise the receiver fails: look at its log for /internal/tasks."
+      what  = <<-EOT
+        More than 500 commands have waited for half an hour. A large import does that; otherwise the receiver fails: look at its log
+        for /internal/tasks.
+      EOT
     }
     instances = {
       name  = "A service cannot grow any more"
-      query = join(" or ", [for service, most in var.max_instances : "sum by (service_name) (max_over_time(run_googleapis_com:container_instance_count{monitored_resource=\"cloud_run_revision\",service_name=\"${service}\"}[5m])) >= ${most}"])
+      query = join(" or ", [for service, most in var.max_instances : "${local.instances[service]} >= ${most}"])
       for   = "600s"
-      what  = "All of a service's instances have been running for ten minutes; further requests may be refused with 429. Raise max_instances, within what the database's pooler takes."
+      what  = <<-EOT
+        All of a service's instances have been running for ten minutes; further requests may be refused with 429. Raise max_instances,
+        within what the database's pooler takes.
+      EOT
     }
     sweep = {
       name  = "The sweep stands still"
-      query = "sum by (job_id) (increase(logging_googleapis_com:log_entry_count{monitored_resource=\"cloud_scheduler_job\",severity=\"ERROR\"}[15m])) > 10"
+      query = "${local.figures.failed_sweeps} > 10"
       for   = "0s"
-      what  = "The scheduler's calls fail: what an instance left behind is not taken up. Look at the scheduler's log and at the service's for /internal/sweep."
+      what  = <<-EOT
+        The scheduler's calls fail: what an instance left behind is not taken up. Look at the service's log for /internal/sweep.
+      EOT
     }
     migration = {
-      name  = "A job failed"
-      query = "sum by (job_name) (increase(run_googleapis_com:job_completed_execution_count{monitored_resource=\"cloud_run_job\",result=\"failed\"}[15m])) > 0"
+      name  = "A migration failed"
+      query = "${local.figures.failed_jobs} > 0"
       for   = "0s"
-      what  = "A migration did not go through. The release stopped there; what served before serves on. Read the execution's log."
+      what  = "The release stopped there; what served before serves on. Read the execution's log."
     }
     error_lines = {
       name  = "A service reports errors"
-      query = "sum by (logger) (increase(logging_googleapis_com:user_maru_errors{monitored_resource=\"cloud_run_revision\"}[15m])) > 20"
+      query = "${local.figures.error_lines} > 20"
       for   = "0s"
       what  = "More than twenty error lines in a quarter of an hour from one part of the code: the label says which."
     }
@@ -100,7 +122,7 @@ resource "google_monitoring_alert_policy" "figure" {
   }
 
   documentation {
-    content   = each.value.what
+    content   = trimspace(each.value.what)
     mime_type = "text/markdown"
   }
 
@@ -122,7 +144,11 @@ resource "google_monitoring_alert_policy" "uptime" {
   conditions {
     display_name = "Not seen from two places"
     condition_threshold {
-      filter          = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=\"${each.value.uptime_check_id}\""
+      filter = join(" AND ", [
+        "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\"",
+        "resource.type=\"uptime_url\"",
+        "metric.label.check_id=\"${each.value.uptime_check_id}\"",
+      ])
       comparison      = "COMPARISON_GT"
       threshold_value = 1
       duration        = "300s"

@@ -2,62 +2,20 @@
 
 locals {
   tiles = [
-    {
-      title = "Requests a second"
-      query = "sum by (service_name) (rate(run_googleapis_com:request_count{monitored_resource=\"cloud_run_revision\"}[5m]))"
-    },
-    {
-      title = "Failed, share"
-      query = "sum by (service_name) (rate(run_googleapis_com:request_count{monitored_resource=\"cloud_run_revision\",response_code_class=\"5xx\"}[5m])) / sum by (service_name) (rate(run_googleapis_com:request_count{monitored_resource=\"cloud_run_revision\"}[5m]))"
-    },
-    {
-      title = "p95 without streams, ms"
-      query = "histogram_quantile(0.95, sum by (le, service) (rate(logging_googleapis_com:user_maru_request_latency_bucket{monitored_resource=\"cloud_run_revision\"}[5m])))"
-    },
-    {
-      title = "Cold starts, p95 ms"
-      query = "histogram_quantile(0.95, sum by (le, service_name) (rate(run_googleapis_com:container_startup_latencies_bucket{monitored_resource=\"cloud_run_revision\"}[15m])))"
-    },
-    {
-      title = "Instances"
-      query = "sum by (service_name, state) (run_googleapis_com:container_instance_count{monitored_resource=\"cloud_run_revision\"})"
-    },
-    {
-      title = "Memory, share of the limit, p99"
-      query = "histogram_quantile(0.99, sum by (le, service_name) (rate(run_googleapis_com:container_memory_utilizations_bucket{monitored_resource=\"cloud_run_revision\"}[5m])))"
-    },
-    {
-      title = "Oldest fact not taken, s"
-      query = "max by (subscription_id) (pubsub_googleapis_com:subscription_oldest_unacked_message_age{monitored_resource=\"pubsub_subscription\"})"
-    },
-    {
-      title = "Given up"
-      query = "sum by (subscription_id) (increase(pubsub_googleapis_com:subscription_dead_letter_message_count{monitored_resource=\"pubsub_subscription\"}[1h]))"
-    },
-    {
-      title = "Commands given up"
-      query = "sum by (service) (increase(logging_googleapis_com:user_maru_given_up{monitored_resource=\"cloud_run_revision\"}[1h]))"
-    },
-    {
-      title = "Sweeps that left promises unsent"
-      query = "sum by (service) (increase(logging_googleapis_com:user_maru_unsendable{monitored_resource=\"cloud_run_revision\"}[15m]))"
-    },
-    {
-      title = "Commands waiting"
-      query = "max by (queue_id) (cloudtasks_googleapis_com:queue_depth{monitored_resource=\"cloud_tasks_queue\"})"
-    },
-    {
-      title = "Commands tried, by answer"
-      query = "sum by (queue_id, response_code) (rate(cloudtasks_googleapis_com:queue_task_attempt_count{monitored_resource=\"cloud_tasks_queue\"}[5m]))"
-    },
-    {
-      title = "Error lines"
-      query = "sum by (logger) (increase(logging_googleapis_com:user_maru_errors{monitored_resource=\"cloud_run_revision\"}[15m]))"
-    },
-    {
-      title = "Time that is billed, s a second"
-      query = "sum by (service_name) (rate(run_googleapis_com:container_billable_instance_time{monitored_resource=\"cloud_run_revision\"}[15m]))"
-    },
+    { title = "Requests a second", query = local.figures.requests },
+    { title = "Failed, share", query = "${local.figures.failures} / ${local.figures.requests}" },
+    { title = "p95 without streams, ms", query = local.figures.latency },
+    { title = "Cold starts, p95 ms", query = local.figures.cold_starts },
+    { title = "Instances", query = local.figures.instances },
+    { title = "Memory, share of the limit, p99", query = local.figures.memory },
+    { title = "Oldest fact not taken, s", query = local.figures.oldest_fact },
+    { title = "Facts given up", query = local.figures.facts_given_up },
+    { title = "Commands waiting", query = local.figures.queue_depth },
+    { title = "Commands tried, by answer", query = local.figures.task_attempts },
+    { title = "Commands given up", query = local.figures.tasks_given_up },
+    { title = "Sweeps that left promises unsent", query = local.figures.unsendable },
+    { title = "Error lines", query = local.figures.error_lines },
+    { title = "Time that is billed, s a second", query = local.figures.billed },
   ]
 }
 
@@ -77,7 +35,7 @@ resource "google_monitoring_dashboard" "maru" {
             xyChart = {
               dataSets = [{
                 plotType        = "LINE"
-                timeSeriesQuery = { prometheusQuery = tile.query }
+                timeSeriesQuery = { prometheusQuery = trimspace(tile.query) }
               }]
             }
           }

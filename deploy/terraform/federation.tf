@@ -27,7 +27,9 @@ resource "google_iam_workload_identity_pool_provider" "github" {
 resource "google_service_account_iam_member" "github_deploys" {
   service_account_id = google_service_account.deployer.name
   role               = "roles/iam.workloadIdentityUser"
-  member             = "principalSet://iam.googleapis.com/${google_iam_workload_identity_pool.github.name}/attribute.repository_id/${var.github_repository_id}"
+  member = join("/", [
+    "principalSet://iam.googleapis.com", google_iam_workload_identity_pool.github.name, "attribute.repository_id", var.github_repository_id,
+  ])
 }
 
 resource "google_artifact_registry_repository_iam_member" "deployer" {

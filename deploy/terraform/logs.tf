@@ -47,7 +47,7 @@ resource "google_logging_metric" "latency" {
 resource "google_logging_metric" "errors" {
   name        = "maru/errors"
   description = "Lines that a service wrote because something is wrong."
-  filter      = "resource.type=(\"cloud_run_revision\" OR \"cloud_run_job\") AND severity>=ERROR AND jsonPayload.logger!=\"access\" AND jsonPayload.message!=\"\""
+  filter      = "resource.type=\"cloud_run_revision\" AND severity>=ERROR AND jsonPayload.logger!=\"access\""
 
   metric_descriptor {
     metric_kind = "DELTA"

@@ -22,7 +22,7 @@ output "github_variables" {
 
 output "secrets_without_version" {
   description = "Required secrets that secret_versions does not name yet."
-  value       = sort(tolist(setsubtract(local.required_secrets, keys(var.secret_versions))))
+  value       = local.missing_secrets
 }
 
 output "dashboard" {

@@ -25,6 +25,8 @@ locals {
     "r2-access-key", "r2-secret-key", "session-key",
   ]
 
+  missing_secrets = sort(tolist(setsubtract(local.required_secrets, keys(var.secret_versions))))
+
   given_secrets = {
     for reader in concat(local.services, ["migrate"]) : reader => {
       for name, secret in local.secrets : name => secret

@@ -159,12 +159,13 @@ resource "google_cloud_run_v2_service" "service" {
   }
 
   lifecycle {
-    # Releases change these: the image by its digest, and who gets how much traffic. What else changes here waits in a new revision for the next release.
+    # Releases change these: the image by its digest, and who gets how much traffic. What else changes here waits in a new revision
+    # for the next release.
     ignore_changes = [client, client_version, template[0].containers[0].image, template[0].revision, traffic]
 
     precondition {
-      condition     = length(setsubtract(local.required_secrets, keys(var.secret_versions))) == 0
-      error_message = "Give each of these secrets a value, and its version in secret_versions: ${join(", ", setsubtract(local.required_secrets, keys(var.secret_versions)))}."
+      condition     = length(local.missing_secrets) == 0
+      error_message = "Give each of these secrets a value, and name its version in secret_versions: ${join(", ", local.missing_secrets)}."
     }
   }
 

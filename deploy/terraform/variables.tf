@@ -26,7 +26,7 @@ variable "run_services" {
 }
 
 variable "github_repository_id" {
-  description = "The number of the GitHub repository that may deploy: `gh api repos/OWNER/NAME --jq .id`. A name can be taken over by others, a number cannot."
+  description = "The number of the GitHub repository that may deploy (`gh api repos/OWNER/NAME --jq .id`): others can take over a name."
   type        = string
 
   validation {
@@ -47,7 +47,7 @@ variable "github_ref" {
 }
 
 variable "secret_versions" {
-  description = "For each secret that has a value, the number of the version that is used. Secrets that are not named here are not given to any service."
+  description = "For each secret that has a value, the number of the version that is used. What is not named here is given to nobody."
   type        = map(string)
   default     = {}
 
@@ -120,7 +120,7 @@ variable "ui_domain" {
 }
 
 variable "service_env" {
-  description = "More variables of a service, such as { api = { MARU_CHAT_MODEL = \"…\" }, inference = { MARU_FLEET = \"dry-run\" } }. No secrets: they would be read by whoever sees the service."
+  description = "More variables of a service, such as { inference = { MARU_FLEET = \"dry-run\" } }. No secrets: whoever sees the service reads them."
   type        = map(map(string))
   default     = {}
 
@@ -136,7 +136,10 @@ variable "max_instances" {
   default     = { api = 5, inference = 3, ingest = 4, ui = 3 }
 
   validation {
-    condition     = toset(keys(var.max_instances)) == toset(["api", "inference", "ingest", "ui"]) && alltrue([for n in values(var.max_instances) : n >= 1 && n <= 100])
+    condition = alltrue([
+      toset(keys(var.max_instances)) == toset(["api", "inference", "ingest", "ui"]),
+      alltrue([for most in values(var.max_instances) : most >= 1 && most <= 100]),
+    ])
     error_message = "Give each of api, inference, ingest and ui a number from 1 to 100."
   }
 }

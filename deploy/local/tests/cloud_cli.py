@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -83,15 +84,29 @@ class Cli:
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """`python -m deploy.release` with the stand-ins on PATH."""
-        env = {"PATH": f"{self.folder}:/usr/bin:/bin", "GOOGLE_CLOUD_PROJECT": "maru-test", "HOME": str(self.folder)}
-        env |= more
+        env = self._env | more
         command = [sys.executable, "-m", "deploy.release", *words]
         return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
 
-    def deploy(self, letter: str, *words: str) -> subprocess.CompletedProcess[str]:
+    def start(self, letter: str) -> subprocess.Popen[str]:
+        """A deployment that can be interrupted."""
+        command = [sys.executable, "-m", "deploy.release", "deploy", f"--images={self.wanted(letter)}"]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def wanted(self, letter: str) -> Path:
+        """The file with the images of a release."""
         path = self.folder / f"images-{letter}.json"
         path.write_text(json.dumps(images(letter)))
-        return self.run("deploy", f"--images={path}", *words)
+        return path
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {"PATH": f"{self.folder}:/usr/bin:/bin", "GOOGLE_CLOUD_PROJECT": "maru-test", "HOME": str(self.folder)}
+
+    def deploy(self, letter: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run("deploy", f"--images={self.wanted(letter)}", *words)
 
 
 def play(program: str, words: list[str], folder: str) -> int:
@@ -183,7 +198,12 @@ def _maru(state: State, words: list[str]) -> int:
                 state["accounts"] = [*state.get("accounts", []), [*account, sys.stdin.readline()]]
         case _:
             raise ValueError(f"maru does not know {words}")
-    return int(state["smoke"].pop(0)) if state["smoke"] else 0
+    answer = state["smoke"].pop(0) if state["smoke"] else 0
+    if answer == "hang":
+        sys.stdout.write("hanging\n")
+        sys.stdout.flush()
+        signal.pause()
+    return int(answer)
 
 
 def _docker(_: State, words: list[str]) -> int:

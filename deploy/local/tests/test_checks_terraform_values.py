@@ -24,7 +24,7 @@ OUTPUTS = {
     "services": "keys(var.run_services ? local.sizes : {})",
     "endpoints": 'sort([for one in local.messaging.subscriptions : "${local.urls[one.service]}${one.path}"])',
     "queries": "concat([for one in local.alerts : one.query], [for one in local.tiles : one.query])",
-    "missing": "sort(tolist(setsubtract(local.required_secrets, keys(var.secret_versions))))",
+    "missing": "local.missing_secrets",
     "known": "keys(local.secrets)",
     "checks": "local.uptime",
     "others": "[local.public_urls, local.first_image, local.pubsub_agent, local.senders, local.services, local.log_phrases]",
@@ -80,6 +80,8 @@ def test_the_example_is_enough_for_a_first_apply_without_services(folder: Path) 
     assert set(found["missing"]) <= set(found["known"])
     assert all("https://" in endpoint and "/internal/push/" in endpoint for endpoint in found["endpoints"])
     assert all(re.search(r"[a-z]+_googleapis_com:", query) for query in found["queries"])
+    (limits,) = [query for query in found["queries"] if "container_instance_count" in query and ">=" in query]
+    assert all(f'service_name="{service}"}}[5m])) >= ' in limits for service in ("api", "inference", "ingest", "ui"))
 
 
 def test_a_service_is_given_its_own_secrets_and_no_others(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,18 @@ def test_a_release_that_fails_with_peoples_traffic_is_taken_back_and_the_schema_
     assert POST not in cli.calls
     assert cli.calls[-4:] == [move(name, 2, 1) for name in reversed(SERVICES)]
     assert all(service["tags"]["previous"].endswith("00001") for service in cli.state["services"].values())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["cancelled", "ctrl-c"])
+def test_a_release_that_is_called_off_while_people_are_on_it_is_taken_back(cli: Cli, number: signal.Signals) -> None:
+    cli.change(smoke=[0, "hang"])
+    release = cli.start("a")
+    assert release.stdout is not None
+    assert release.stdout.readline() == "hanging\n"
+    release.send_signal(number)
+    assert release.wait(timeout=120) == 130
+    assert cli.serving() == serving(1)
+    assert POST not in cli.calls
 
 
 def test_traffic_that_cannot_be_moved_everywhere_is_put_back_everywhere(cli: Cli) -> None:
