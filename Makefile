@@ -12,7 +12,7 @@ CODE := shared services deploy tests bench
 PACKAGES := shared api ingest inference ui worker maru migrations
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test check format bench soak images eval seed doctor lock deploy rollback smoke messaging terraform-schema clean
+.PHONY: help run install test check format bench soak images eval seed doctor migrate backup lock deploy rollback smoke messaging terraform-schema clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
@@ -59,6 +59,14 @@ seed: ## Fill a running Maru with a year of Korean and English entries
 doctor: ## Say what is wrong and what to do
 	@deploy/setup/install.sh run
 	@$(BIN)/maru doctor $(ARGS)
+
+migrate: ## The schema of a deployment's database (ARGS="status", "up --phase pre"; MARU_OWNER_DATABASE_URL names it)
+	@deploy/setup/install.sh run
+	@$(BIN)/maru migrate $(or $(ARGS),status)
+
+backup: ## Copy an installation while it runs (ARGS=/backups/NAME)
+	@deploy/setup/install.sh run
+	@$(BIN)/maru backup $(ARGS)
 
 lock: ## Write locks/ again from the newest versions that fit
 	@deploy/setup/lock.sh

@@ -17,13 +17,19 @@ def rows(env: Mapping[str, str], home: Home, variables: Mapping[str, str], *, ui
         Row("ingest", variables["MARU_INGEST_URL"], "in this process", "MARU_INGEST_PORT"),
         Row("inference", variables["MARU_INFERENCE_URL"], "in this process", "MARU_INFERENCE_PORT"),
         _engine(env, "database", "DATABASE_URL", f"{folder}/pg", "embedded Postgres 18"),
-        Row("events, tasks", "in the database", "embedded deliverer", "GOOGLE_CLOUD_PROJECT"),
+        _messaging(env),
         _engine(env, "vectors", "QDRANT_URL", f"{folder}/vectors", "embedded Qdrant engine"),
         _engine(env, "files", "R2_ENDPOINT", f"{folder}/files", "folder, signed addresses"),
         _engine(env, "sign-in", "SUPABASE_URL", "the api", "built in"),
         _language(env),
         _worker(env, workers),
     ]
+
+
+def _messaging(env: Mapping[str, str]) -> Row:
+    if project := env.get("GOOGLE_CLOUD_PROJECT"):
+        return Row("events, tasks", f"project {project}", "Pub/Sub, Cloud Tasks", "GOOGLE_CLOUD_PROJECT")
+    return Row("events, tasks", "in the database", "embedded deliverer", "GOOGLE_CLOUD_PROJECT")
 
 
 def _engine(env: Mapping[str, str], what: str, variable: str, embedded_at: str, embedded: str) -> Row:
