@@ -1,4 +1,4 @@
-"""Tells the bucket which pages may up- and download, and to forget halves of uploads.
+"""Tells the bucket which pages may up- and download, and to forget halves of uploads and what arrived and was never taken in.
 
 It runs in the api's image, which holds the client. Saying it again changes nothing.
 """
@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 HALF_UPLOADS_DAYS = 2
+# An address is good for an hour, and an upload may be completed for six.
+NEVER_TAKEN_DAYS = 1
 
 
 def say_rules(env: Mapping[str, str]) -> None:
-    """Both rules, or an exception of the client."""
+    """All rules, or an exception of the client."""
     import boto3
     from botocore.config import Config
     from shared.settings import HttpSettings, StorageSettings
+    from shared.storage.keys import INCOMING
 
     settings, pages = StorageSettings.from_env(env), HttpSettings.from_env(env).cors_origins
     client = boto3.client(
@@ -38,7 +41,13 @@ def say_rules(env: Mapping[str, str]) -> None:
                     "Status": "Enabled",
                     "Filter": {"Prefix": ""},
                     "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": HALF_UPLOADS_DAYS},
-                }
+                },
+                {
+                    "ID": "never-taken",
+                    "Status": "Enabled",
+                    "Filter": {"Prefix": INCOMING},
+                    "Expiration": {"Days": NEVER_TAKEN_DAYS},
+                },
             ]
         },
     )
