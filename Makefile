@@ -9,7 +9,7 @@ export VENV
 
 BIN := $(VENV)/bin
 CODE := shared services deploy tests bench
-PACKAGES := shared api ingest inference ui worker maru migrations
+PACKAGES := shared api ingest inference ui worker maru migrations deploy.checks deploy.release
 
 .DEFAULT_GOAL := help
 .PHONY: help run install test check format bench soak images eval seed doctor migrate backup lock deploy rollback smoke messaging terraform-schema clean

@@ -145,7 +145,7 @@ variable "max_instances" {
 }
 
 variable "deletion_protection" {
-  description = "Keep Terraform from deleting services and topics. Switch it off, apply, then destroy."
+  description = "Keep Terraform from deleting the services. Switch it off, apply, then destroy."
   type        = bool
   default     = true
 }
