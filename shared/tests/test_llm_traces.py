@@ -8,20 +8,30 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 from pydantic import BaseModel
+from shared.http.app import create_app
 from shared.llm import ChatMessage, LanguageModel, ModelError, Models, PromptName, TextDelta, UsageReport, open_llm
 from shared.llm.traces import ModelTraceSettings
-from shared.settings import LlmSettings, SettingMissing
-from shared.telemetry import request_id
+from shared.settings import HttpSettings, LlmSettings, SettingMissing
+from shared.telemetry import open_telemetry, request_id
+from shared.telemetry.settings import TelemetrySettings
 from shared.testing.langsmith_peer import LangSmithPeer, langsmith_peer
 from shared.testing.openai_peer import OpenAiPeer, Reply
+from shared.testing.telemetry_peer import attributes, otlp_peer
 from shared.testing.waiting import eventually
 
 MARKER = "dear-diary"
 ASK = [ChatMessage("system", f"be kind {MARKER}"), ChatMessage("user", MARKER)]
 PROMPT = PromptName("answer", "7")
+
+
+@asynccontextmanager
+async def nothing_to_start(_: FastAPI) -> AsyncGenerator[None]:
+    yield
 
 
 class Insight(BaseModel):
@@ -151,6 +161,29 @@ async def test_a_reader_who_leaves_ends_the_run_and_hangs_up() -> None:
                 await eventually(lambda: model.hung_up == 1)
         assert run["error"] == "GeneratorExit"
         assert run["outputs"]["content"].startswith("[redacted: 3 characters")
+
+
+async def test_a_call_is_a_span_of_its_request_also_without_langsmith() -> None:
+    app = create_app("Test", settings=HttpSettings((), False, False), checks={}, lifespan=nothing_to_start)
+    with otlp_peer() as collector:
+        telemetry = open_telemetry("api", TelemetrySettings.from_env({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}))
+        async with OpenAiPeer(default=Reply(f"It was {MARKER}.")) as model:
+            models = open_llm(LlmSettings.from_env({**model.environment, "MARU_CHAT_MODEL": "gpt-4.1-mini"}))
+
+            @app.get("/ask")
+            async def ask() -> str:
+                return await answer(models.language)
+
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+                assert (await client.get("/ask")).json() == f"It was {MARKER}."
+            await models.close()
+        telemetry.close()
+        call, request = await eventually(lambda: len(collector.spans()) == 2 and collector.spans())
+    assert (call.name, call.parent_span_id) == ("chat gpt-4.1-mini", request.span_id)
+    told = attributes(call)
+    assert told["gen_ai.usage.output_tokens"] > 0
+    assert (told["maru.prompt.name"], told["maru.prompt.version"]) == ("answer", "7")
+    assert MARKER.encode() not in b"".join(collector.bodies)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 422])

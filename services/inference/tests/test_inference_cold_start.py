@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from shared.testing.cold_start import cloud_environment, cold_service
 from shared.testing.google_peer import run_google_peer
+from shared.testing.http_peer import http_peer
 from shared.testing.telemetry_peer import otlp_peer
 from shared.testing.waiting import eventually_sync
 
@@ -47,3 +55,52 @@ def test_what_waits_is_told_when_it_is_asked_to_stop(tmp_path: Path) -> None:
             assert httpx.get(f"{running.url}/nothing", headers={"traceparent": SAMPLED}).status_code == 404
         assert len(collector.spans()) == 2
         assert not collector.refused
+
+
+def test_google_gets_spans_with_the_token_of_the_account_it_runs_as(tmp_path: Path) -> None:
+    with token_peer() as token_url, otlp_peer() as collector:
+        env = {
+            **cloud_environment(tmp_path),
+            "MARU_TRACES": "cloud",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "GOOGLE_APPLICATION_CREDENTIALS": str(service_account(tmp_path, token_url)),
+        }
+        with cold_service("inference", env, tmp_path) as running:
+            httpx.get(f"{running.url}/nothing", headers={"traceparent": SAMPLED})
+            eventually_sync(collector.spans, within=60)
+        assert collector.headers[0]["authorization"] == "Bearer token-of-the-account"
+        assert collector.resource()["gcp.project_id"] == "maru-tests"
+
+
+def service_account(folder: Path, token_url: str) -> Path:
+    """A key file as Google gives it out."""
+    key = rsa.generate_private_key(65537, 2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    path = folder / "account.json"
+    account = {"type": "service_account", "project_id": "maru-tests", "private_key_id": "1", "private_key": private}
+    email = "inference@maru-tests.iam.gserviceaccount.com"
+    path.write_text(json.dumps({**account, "client_email": email, "client_id": "1", "token_uri": f"{token_url}/token"}))
+    return path
+
+
+@contextmanager
+def token_peer() -> Generator[str]:
+    """Gives a token to whoever shows a signed assertion."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
+            granted = (
+                asked.get("grant_type") == ["urn:ietf:params:oauth:grant-type:jwt-bearer"] and "assertion" in asked
+            )
+            body = json.dumps({"access_token": "token-of-the-account", "expires_in": 3600, "token_type": "Bearer"})
+            self.send_response(200 if granted else 400)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the terminal."""
+
+    with http_peer(Handler, "google-tokens") as url:
+        yield url
