@@ -47,7 +47,8 @@ class ValueNotStorable(Unprocessable):
 class Database:
     """Connections as one login role.
 
-    `pooled=True` says that a transaction pooler stands between (no prepared statements are kept). Opening is free: the first transaction connects.
+    `pooled=True` says that a transaction pooler stands between (no prepared statements are kept). Unless told, port 6543 is taken for one, which is
+    Supabase's. Opening is free: the first transaction connects.
     """
 
     def __init__(
@@ -55,14 +56,14 @@ class Database:
         dsn: str,
         *,
         max_size: int = 10,
-        pooled: bool = False,
+        pooled: bool | None = None,
         statement_timeout_s: float = 30,
         acquire_timeout_s: float = 10,
     ) -> None:
         self._dsn = dsn
         self._acquire_timeout_s = acquire_timeout_s
         self._max_size = max_size
-        self._pooled = pooled
+        self._pooled = ":6543/" in dsn if pooled is None else pooled
         self._statement_timeout_s = statement_timeout_s
         self._pool: asyncpg.Pool[Any] | None = None
         self._opening = asyncio.Lock()

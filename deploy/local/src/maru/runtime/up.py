@@ -123,8 +123,14 @@ def _database(
 ) -> tuple[EmbeddedPostgres | None, Callable[[str], str]]:
     """The embedded server unless there is another, and the address for each role."""
     if external := env.get("DATABASE_URL"):
-        owner = env.get("MARU_OWNER_DATABASE_URL") or external
-        return None, lambda role: owner if role == "postgres" else external
+        from shared.settings import DatabaseSettings
+
+        from maru.commands.migrating import owner_dsn
+
+        owner = owner_dsn(env)
+        # The deliverer listens and holds a lock of its session, which a transaction pooler does not carry.
+        direct = {"postgres", "maru_deliverer"} if DatabaseSettings.from_env(env, "deliverer").pooled else {"postgres"}
+        return None, lambda role: owner if role in direct else external
     postgres = EmbeddedPostgres(home.folder, dies_with_parent=True)
     stack.callback(postgres.stop)
     postgres.start()
@@ -284,11 +290,13 @@ def _work(prepared: Prepared, stack: AsyncExitStack) -> None:
         return
     from api.workers.service import WorkerTokenService
     from shared.db import Database
+    from shared.settings import DatabaseSettings
 
     from maru.runtime.worker_tokens import KeptTokens
 
     home = prepared.home
-    database = Database(prepared.variables["API_DATABASE_URL"], max_size=1)
+    settings = DatabaseSettings.from_env({**prepared.env, **prepared.variables}, "api")
+    database = Database(settings.dsn, max_size=1, pooled=settings.pooled)
     stack.push_async_callback(database.close)
     tokens = KeptTokens(WorkerTokenService(database), home.secrets)
     url = prepared.variables["MARU_INFERENCE_URL"]

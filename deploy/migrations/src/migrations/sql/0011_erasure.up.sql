@@ -82,7 +82,8 @@ BEGIN
   DELETE FROM messages WHERE owner_id = p_user;
   DELETE FROM answer_cache WHERE owner_id = p_user;
   DELETE FROM streams WHERE owner_id = p_user;
-  DELETE FROM idempotency_keys WHERE user_id = p_user;
+  -- Also what others were answered lately about this person, such as that they are a member now.
+  DELETE FROM idempotency_keys WHERE user_id = p_user OR response::text LIKE '%' || p_user || '%';
   DELETE FROM rate_buckets WHERE bucket LIKE '%' || p_user || '%';
   DELETE FROM parked_messages WHERE body LIKE '%' || p_user || '%';
   UPDATE api_logs SET user_id = NULL WHERE user_id = p_user;
