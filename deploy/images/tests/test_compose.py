@@ -163,6 +163,7 @@ def test_the_bucket_is_told_which_pages_may_use_it(bucket: tuple[str, list[tuple
     assert [one.text for one in cors.iter() if one.tag.endswith("AllowedOrigin")] == ["https://maru.example"]
     assert {one.text for one in cors.iter() if one.tag.endswith("AllowedMethod")} == {"GET", "HEAD", "PUT"}
     assert "2" in [one.text for one in lifecycle.iter() if one.tag.endswith("DaysAfterInitiation")]
+    assert "incoming/" in [one.text for one in lifecycle.iter() if one.tag.endswith("Prefix")]
 
 
 def test_a_bucket_that_is_away_fails_the_start_in_a_sentence() -> None:
