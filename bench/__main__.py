@@ -22,6 +22,7 @@ BENCHES = (
     "ui_rerun",
     "queue_throughput",
     "claim_latency",
+    "publishing",
     "memory_flat",
     "idle",
     "make_times",

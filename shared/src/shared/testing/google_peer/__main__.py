@@ -21,14 +21,16 @@ def main() -> None:
     parser.add_argument("--account", help="service account of pushes; also make topics, subscriptions and queues")
     parser.add_argument("--project", default="maru-test")
     parser.add_argument("--region", default="asia-northeast3")
+    parser.add_argument("--unheard", action="store_true", help="make no subscriptions: facts are taken and kept")
     parser.add_argument("--hurry", type=float, default=1.0, help="divides waits and deadlines")
     chosen = parser.parse_args()
     with run_google_peer(chosen.hurry) as peer:
         if chosen.account:
             urls = ServiceUrls.from_env(os.environ)
             services = {"api": urls.api, "ingest": urls.ingest, "inference": urls.inference}
+            routes = [route for route in ROUTES if route.kind == "task" or not chosen.unheard]
             provision(
-                peer, ROUTES, services, chosen.account, project=chosen.project, region=chosen.region, topics=TOPICS
+                peer, routes, services, chosen.account, project=chosen.project, region=chosen.region, topics=TOPICS
             )
         print(json.dumps(peer.env), flush=True)  # noqa: T201 - whoever started it reads this line
         stop = threading.Event()
