@@ -30,6 +30,7 @@ class UploadWanted(Strict):
     size: int = Field(gt=0)
     sha256: str | None = None
     space_id: str | None = None
+    multipart: bool = False
 
 
 @router.post("/api/v1/uploads", status_code=201)
@@ -43,13 +44,61 @@ async def begin_upload(wanted: UploadWanted, user: User, request: Request) -> Ro
         "key": secrets.token_urlsafe(12),
         "got": 0,
         "data": b"",
+        "parts": {},
+        "parts_sent": [],
         "space_id": wanted.space_id or _user_row(user)["personal_space_id"],
         "created_at": now(),
     }
     WORLD.uploads[row["id"]] = row
     headers = {"Content-Type": wanted.content_type}
     url = f"{str(request.base_url).rstrip('/')}/files/{row['id']}/{row['key']}"
-    return {"id": row["id"], "url": url, "method": "PUT", "headers": headers, "expires_at": now()}
+    ticket = {"id": row["id"], "url": url, "method": "PUT", "headers": headers, "expires_at": now()}
+    large = wanted.multipart and 0 < WORLD.knobs.part_size < wanted.size
+    row["part_size"] = WORLD.knobs.part_size if large else None
+    return ticket | (_parts(row, str(request.base_url)) if large else {})
+
+
+def _parts(row: Row, base: str) -> Row:
+    """The next parts that are missing, each with an address that is good once it is given."""
+    step, size = row["part_size"], row["size"]
+    count = -(-size // step)
+    missing = [number for number in range(1, count + 1) if number not in row["parts"]]
+    row["round"] = row.get("round", 0) + 1
+    address = f"{base.rstrip('/')}/files/{row['id']}/{row['key']}/{row['round']}"
+    parts = [
+        {
+            "number": number, "url": f"{address}/{number}", "method": "PUT", "headers": {},
+            "size": min(step, size - (number - 1) * step), "expires_at": now(),
+        }
+        for number in missing[: WORLD.knobs.parts_at_once]
+    ]  # fmt: skip
+    return {"part_size": step, "part_count": count, "received": sorted(row["parts"]), "parts": parts}
+
+
+@router.get("/api/v1/uploads/{upload}/parts")
+async def missing_parts(upload: str, user: User, request: Request) -> Row:
+    row = WORLD.uploads.get(upload)
+    if row is None or row["owner"] != user or not row["part_size"]:
+        raise Refused(404, "not_found", "There is no such upload.")
+    return {"id": upload, **_parts(row, str(request.base_url))}
+
+
+@router.put("/files/{upload}/{key}/{asked}/{number}")
+async def receive_part(upload: str, key: str, asked: int, number: int, request: Request) -> Response:
+    row = WORLD.uploads.get(upload)
+    body = await request.body()
+    if WORLD.knobs.fail_parts:
+        WORLD.knobs.fail_parts -= 1
+        return Response(status_code=503)
+    if WORLD.knobs.refuse_parts:
+        WORLD.knobs.refuse_parts -= 1
+        raise Refused(403, "link_expired", "The address has expired.")
+    step = row["part_size"] if row else 0
+    if row is None or row["key"] != key or asked != row["round"] or len(body) != min(step, row["size"] - (number - 1) * step):
+        raise Refused(403, "signature_invalid", "The address does not fit.")
+    row["parts"][number] = body
+    row["parts_sent"].append(number)
+    return Response(status_code=200)
 
 
 @router.put("/files/{upload}/{key}")
@@ -88,6 +137,9 @@ async def complete(upload: str, user: User) -> Row:
     row = WORLD.uploads.get(upload)
     if row is None or row["owner"] != user:
         raise Refused(404, "not_found", "There is no such upload.")
+    if row["parts"]:
+        row["data"] = b"".join(row["parts"][number] for number in sorted(row["parts"]))
+        row["got"] = len(row["data"])
     if row["got"] != row["size"]:
         raise Refused(422, "upload_size_mismatch", "Send the whole file.")
     row["ready"] = True

@@ -102,9 +102,15 @@ def search(api: Api, wanted: str, narrowed: EntryFilter, *, limit: int = 12) -> 
 
 
 def begin_upload(api: Api, *, filename: str, content_type: str, size: int) -> Mapping[str, Any]:
-    """Ask for a place to put a file; the answer holds the address and headers for the browser's PUT."""
-    wanted = {"filename": filename, "content_type": content_type, "size": size}
+    """Ask for a place to put a file; the answer holds the address and headers for the browser's PUT, or those of a large file's parts."""
+    wanted = {"filename": filename, "content_type": content_type, "size": size, "multipart": True}
     answer: Mapping[str, Any] = api.call("POST", "/api/v1/uploads", body=wanted)
+    return answer
+
+
+def missing_parts(api: Api, upload_id: str) -> Mapping[str, Any]:
+    """Which parts of a large file have come, and fresh addresses of those that have not."""
+    answer: Mapping[str, Any] = api.call("GET", f"/api/v1/uploads/{upload_id}/parts")
     return answer
 
 

@@ -45,7 +45,7 @@ class _File:
     """What this side knows of one chosen file."""
 
     upload_id: str = ""
-    plan: Mapping[str, Any] | None = None
+    plan: dict[str, Any] | None = None
     ready: bool = False
     error: str = ""
     kept: bool = False
@@ -75,7 +75,7 @@ def choose_files(kind: str, *, into: str | None = None, most: int = 20) -> bool:
         "most": most,
         "accept": _ACCEPT[kind],
         "icon": _ICONS[kind],
-        "plan": {file_id: file.plan for file_id, file in known.items() if file.plan},
+        "plan": {file_id: file.plan for file_id, file in known.items() if file.plan and not file.ready},
         "outcomes": {file_id: {"ready": file.ready, "error": file.error} for file_id, file in known.items()},
         "kept": [file_id for file_id, file in known.items() if file.kept],
         "words": {word: t(f"files.{word}") for word in _WORDS}
@@ -141,11 +141,16 @@ def _advance(rows: list[dict[str, Any]], tray: _Tray) -> bool:
 
 def _step(row: dict[str, Any], file: _File) -> bool:
     """An address for what was picked, a confirmation for what was sent."""
-    if file.ready or file.error or file.kept or (file.upload_id and row["stage"] != "sent"):
+    if file.ready or file.error or file.kept:
+        return False
+    lacks_parts = bool(file.upload_id) and _lacks_parts(row, file)
+    if file.upload_id and row["stage"] != "sent" and not lacks_parts:
         return False
     try:
         if not file.upload_id:
             _ask_for_address(row, file)
+        elif lacks_parts:
+            _ask_for_parts(row, file)
         else:
             memory.finish_upload(session.api(), file.upload_id)
             file.ready = True
@@ -162,4 +167,33 @@ def _ask_for_address(row: dict[str, Any], file: _File) -> None:
         "url": public_url(str(answer["url"])),
         "method": answer.get("method", "PUT"),
         "headers": answer.get("headers") or {},
+        "round": 0,
     }
+    if answer.get("parts"):
+        file.plan |= _parts(answer)
+
+
+def _lacks_parts(row: dict[str, Any], file: _File) -> bool:
+    """Whether the browser waits for addresses that it has not been given yet."""
+    return row["stage"] == "asking" and (file.plan is None or int(file.plan["round"]) <= int(row["round"]))
+
+
+def _ask_for_parts(row: dict[str, Any], file: _File) -> None:
+    answer = memory.missing_parts(session.api(), file.upload_id)
+    begun = file.plan or {"upload": file.upload_id, "url": "parts", "method": "PUT", "headers": {}}
+    file.plan = {**begun, "round": int(row["round"]) + 1, **_parts(answer)}
+
+
+def _parts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A large file's parts as the browser sends them."""
+    parts = [
+        {
+            "number": part["number"],
+            "url": public_url(str(part["url"])),
+            "headers": part["headers"],
+            "size": part["size"],
+        }
+        for part in answer["parts"]
+    ]
+    received = len(answer.get("received") or ())
+    return {"size": answer["part_size"], "count": answer["part_count"], "received": received, "parts": parts}

@@ -1,8 +1,10 @@
 import { el, icon, mount } from "./dom.js";
+import { sendParts, stopParts } from "./parts.js";
 import { drawRecorder, newRecording } from "./recorder.js";
 
 // The page asks the gateway for an address per file (data.plan); the bytes go from here straight to it.
-// What this component reports: files = [{ id, name, type, size, stage, upload }], stage one of picked, sending, sent, broken.
+// What this component reports: files = [{ id, name, type, size, stage, upload }], stage one of picked, sending, sent, broken, or
+// asking: of a large file, for the addresses of the parts that are still missing, by a plan after the one of this `round`.
 
 // By name and not by element: a chosen file outlives whatever the page does with the element it was chosen in.
 const trays = new Map();
@@ -51,6 +53,7 @@ function add(tray, files) {
 
 function drop(tray, item) {
   item.request?.abort();
+  stopParts(item);
   if (item.preview) URL.revokeObjectURL(item.preview);
   tray.files.delete(item.id);
 }
@@ -62,8 +65,22 @@ function dropKept(tray) {
   return kept.length > 0;
 }
 
+function sendInParts(tray, item) {
+  const end = (stage) => () => { item.stage = stage; changed(tray); };
+  item.stage = "sending";
+  sendParts(item, item.plan, { drawn: () => tray.draw(item), sent: end("sent"), asking: end("asking"), broken: end("broken") });
+}
+
+function again(tray, item) {
+  item.share = 0;
+  if (item.plan.count) item.stage = "asking";
+  else send(tray, item);
+  changed(tray);
+}
+
 function send(tray, item) {
   const { plan } = item;
+  if (plan.count) { sendInParts(tray, item); return; }
   item.stage = "sending";
   const request = new XMLHttpRequest();
   item.request = request;
@@ -86,9 +103,10 @@ function send(tray, item) {
 
 function sendPlanned(tray) {
   for (const item of tray.files.values()) {
-    if (item.stage !== "picked") continue;
-    item.plan = tray.data.plan?.[item.id];
-    if (item.plan?.url) send(tray, item);
+    const plan = tray.data.plan?.[item.id];
+    if (!plan?.url || !(item.stage === "picked" || (item.stage === "asking" && plan.round > item.plan.round))) continue;
+    item.plan = plan;
+    send(tray, item);
   }
 }
 
@@ -110,7 +128,7 @@ function row(tray, item) {
       el("span", { class: "maru-file-name" }, item.file.name),
       el("span", { class: "maru-meta" }, `${sizeText(item.file.size)} · `, el("span", { class: "maru-file-state" }, words)),
       ready || failed ? null : el("progress", { max: 100, value: percent, "aria-label": item.file.name })),
-    item.stage === "broken" ? button("again", "refresh", () => { item.share = 0; send(tray, item); changed(tray); }) : null,
+    item.stage === "broken" ? button("again", "refresh", () => again(tray, item)) : null,
     button("remove", "close", () => { drop(tray, item); changed(tray); }));
 }
 
@@ -161,7 +179,7 @@ export default function ({ data, parentElement, setStateValue }) {
   tray.draw = (item) => item ? drawShare(parentElement, item) : drawList(tray, tray.slot);
   // Uploads go on while the picker is not shown; a page that has none must not be told of them.
   tray.report = () => parentElement.isConnected && setStateValue("files", [...tray.files.values()].map(({ id, file, type, stage, plan }) =>
-    ({ id, name: file.name, type, size: file.size, stage, upload: plan?.upload ?? null })));
+    ({ id, name: file.name, type, size: file.size, stage, upload: plan?.upload ?? null, round: plan?.round ?? 0 })));
   const dropped = dropKept(tray);
   sendPlanned(tray);
   tray.draw();
