@@ -89,9 +89,13 @@ def _prepare(options: Options, env: Mapping[str, str], progress: Progress, stack
     home.prepare()
     home.lock()
     stack.callback(home.unlock)
+    from shared.telemetry import open_telemetry
+    from shared.telemetry.settings import TelemetrySettings
+
     from maru.runtime.logs import log_to_file
 
     log_to_file(home.logs, env.get("MARU_LOG_LEVEL", "INFO"))
+    stack.callback(open_telemetry("local", TelemetrySettings.from_env(env)).close)
     web_app.stop_stray(socket_folder(home.folder))
     workers.stop_strays(socket_folder(home.folder))
     listening = _bind(options, env, stack)
