@@ -109,7 +109,7 @@ class SupabasePeer:
         if path == "/auth/v1/.well-known/jwks.json":
             return 200, self.jwks
         if path.startswith("/auth/v1/admin/"):
-            return self._admin(method, path.removeprefix("/auth/v1/admin/"), headers, body)
+            return self._admin(method, path.removeprefix("/auth/v1/admin/"), parameters, headers, body)
         if headers.get("apikey") != ANON_KEY:
             return 401, {"message": "No API key found in request"}
         match method, path:
@@ -122,23 +122,36 @@ class SupabasePeer:
             case _:
                 return 404, {"code": "not_found", "message": "not found"}
 
-    def _admin(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> Answer:
+    def _admin(
+        self, method: str, path: str, parameters: dict[str, str], headers: dict[str, str], body: dict[str, Any]
+    ) -> Answer:
         if headers.get("apikey") != SERVICE_KEY or headers.get("authorization") != f"Bearer {SERVICE_KEY}":
             return 401, {"message": "Invalid API key"}
         kind, _, user_id = path.partition("/")
+        found = [email for email, user in self.users.items() if user["id"] == user_id]
         match method, kind:
+            case "GET", "users":
+                size, page = int(parameters.get("per_page", "50")), int(parameters.get("page", "1"))
+                return 200, {
+                    "users": list(self.users.values())[size * (page - 1) : size * page],
+                    "aud": "authenticated",
+                }
+            case "PUT", "users" if found:
+                if (weak := _weak(body["password"])) is not None:
+                    return weak
+                self._passwords[found[0]] = body["password"]
+                return 200, self.users[found[0]]
             case "POST", "users":
                 if body["email"] in self.users:
                     return _refused(422, "email_exists", "A user with this email address has already been registered")
                 if (weak := _weak(body["password"])) is not None:
                     return weak
                 return 200, self._make(body)
-            case "DELETE", "users":
-                found = [email for email, user in self.users.items() if user["id"] == user_id]
-                if not found:
-                    return _refused(404, "user_not_found", "User not found")
+            case "DELETE", "users" if found:
                 self._remove(found[0])
                 return 200, {}
+            case "DELETE" | "PUT", "users":
+                return _refused(404, "user_not_found", "User not found")
             case _:
                 return 404, {"code": "not_found", "message": "not found"}
 
@@ -266,7 +279,7 @@ def _handler(peer: SupabasePeer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - http.server looks for these names
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - http.server looks for these names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Tests read `requests` instead."""
