@@ -19,6 +19,7 @@ import pytest
 from maru.postgres import EmbeddedPostgres
 from maru.smoke import Options, Report, walk_through
 from shared.testing.serving import served
+from shared.testing.supabase_peer import ANON_KEY, run_supabase_peer
 from shared.testing.waiting import eventually
 from starlette.requests import Request
 from starlette.responses import Response
@@ -252,3 +253,23 @@ def test_what_makes_no_sense_is_refused_before_the_walk(arguments: list[str], se
     refused = product.command("smoke", *arguments)
     assert refused.returncode == 1
     assert sentence in refused.stderr
+
+
+def test_where_people_sign_up_elsewhere_the_walk_says_so_and_takes_an_account_that_is_given(new_product: Any) -> None:
+    with run_supabase_peer() as supabase:
+        apikey = {"apikey": ANON_KEY}
+        credentials = {"email": "trial@maru.example", "password": PASSWORD}
+        httpx.post(
+            f"{supabase.url}/auth/v1/signup", json=credentials, headers=apikey, trust_env=False
+        ).raise_for_status()
+        product = new_product(env={"SUPABASE_URL": supabase.url, "SUPABASE_ANON_KEY": ANON_KEY}).start()
+        without = product.command("smoke", product.api_url)
+        assert without.returncode == 1
+        assert "✗ signed in" in without.stdout
+        assert "give --email and --password-stdin" in without.stdout
+        product.env |= {"MARU_SMOKE_EMAIL": "trial@maru.example", "MARU_SMOKE_PASSWORD": PASSWORD}
+        walked = product.command("smoke", product.api_url, timeout=180)
+        assert walked.returncode == 0, walked.stdout
+        assert "– signed out" in walked.stdout
+        assert "✓ traces removed" in walked.stdout
+        assert "account removed" not in walked.stdout
