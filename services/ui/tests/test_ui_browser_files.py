@@ -106,7 +106,7 @@ def test_a_chosen_photo_outlives_a_restart_of_the_app(visit: Any, stack: Any, so
     stack.app.start()
     expect(page.locator('[data-test-connection-state="CONNECTED"]')).to_be_visible(timeout=40_000)
     visitor.button("남기기").click()
-    eventually_sync(lambda: _kept(someone) == [["a.png"]])
+    eventually_sync(lambda: _kept(someone) == [["a.png"]], within=30)
 
 
 def test_a_press_that_comes_twice_keeps_one_entry(visit: Any, stack: Any, someone: Any) -> None:

@@ -30,7 +30,8 @@ def test_the_document_becomes_ours() -> None:
     assert "./assets/maru.css?v=abc" in page
     assert "favicon.png" not in page
     assert "JavaScript" not in page
-    assert page.count("<script") == 2
+    assert '<script type="module" src="./assets/js/press.js"></script>' in page
+    assert page.count("<script") == 3
 
 
 def test_an_unknown_document_passes_unharmed() -> None:

@@ -6,7 +6,7 @@ from ui.core import session
 from ui.core.api import ApiProblem
 from ui.core.i18n import begin_run, t
 from ui.core.trouble import show
-from ui.parts import frame, nav
+from ui.parts import frame, nav, press
 from ui.parts.browser import watch_session
 from ui.views import sign_in
 
@@ -16,6 +16,7 @@ def main() -> None:
     begin_run()
     st.set_page_config(layout="centered", initial_sidebar_state="auto", page_title="Maru")
     page = frame.register()
+    press.presses().turn_to(f"{page.url_path} {nav.asked('id') or nav.asked('job')}")
     try:
         known = session.signed_in()
     except ApiProblem as problem:

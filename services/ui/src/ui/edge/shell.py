@@ -31,6 +31,8 @@ def rewrite(document: bytes, language: str, version: str) -> bytes:
     head = (
         f'<link rel="icon" href="./assets/icon.svg?v={version}" type="image/svg+xml">'
         f'<link rel="stylesheet" href="./assets/maru.css?v={version}">'
+        # By the name under which the components import it: a browser keeps a module once for each address.
+        '<script type="module" src="./assets/js/press.js"></script>'
         '<meta name="color-scheme" content="light dark">'
     )
     return document.replace(b"</head>", head.encode() + b"</head>", 1)

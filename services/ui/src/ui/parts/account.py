@@ -10,6 +10,7 @@ from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.identity import UiSession
 from ui.core.trouble import show
+from ui.parts import press
 from ui.parts.browser import session_command
 from ui.parts.confirm import confirm
 from ui.parts.words import plain
@@ -32,7 +33,7 @@ def sessions() -> None:
     with st.container(border=True, key="card-sessions", gap="xsmall"):
         for row in sorted(rows, key=lambda row: not row.current):
             st.markdown(_line(row))
-    if st.button(t("sessions.end_all"), icon=":material/logout:", key="sign-out-everywhere"):
+    if press.button(t("sessions.end_all"), icon=":material/logout:", key="sign-out-everywhere"):
         confirm("end_all", _end_all)
 
 

@@ -28,14 +28,11 @@ def final_answer(message: Message) -> None:
     """The text with its markers as links, how it came to be, and the sources in their order."""
     links = {str(c.n): _address(c) for c in message.citations if c.state != "source-deleted"}
     with st.container(key=f"answer-{message.id}", gap="small"):
-        opened = None
         if message.content:
-            opened = answer(message.content, links, t("ask.source_n"), key=f"text-{message.id}")
+            answer(message.content, links, t("ask.source_n"), key=f"text-{message.id}")
         _footing(message)
         if message.citations:
-            opened = cards([_sources(message)], key=f"sources-{message.id}", look="sources") or opened
-    if opened:
-        _open(message, opened)
+            cards([_sources(message)], key=f"sources-{message.id}", look="sources")
 
 
 def _footing(message: Message) -> None:
@@ -60,16 +57,9 @@ def _source(citation: Citation) -> dict[str, Any]:
     tone, icon = _STATES.get(citation.state, ("amber", "help"))
     gone = citation.state == "source-deleted"
     return {
-        "id": str(citation.n),
         "n": citation.n,
         "href": None if gone else _address(citation),
         "title": citation.title or t("ask.source_entry"),
         "quote": shortened(citation.quote, 220),
         "badges": [{"text": t(f"citation.{citation.state}"), "tone": tone, "icon": icon}],
     }
-
-
-def _open(message: Message, opened: str) -> None:
-    chosen = next((c for c in message.citations if str(c.n) == opened), None)
-    if chosen is not None:
-        nav.go("entry", id=str(chosen.entry_id), v=chosen.version, start=chosen.start, end=chosen.end)

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from ui.edge.assets import assets_version
+from ui.parts.press import heard, listener
 
 Renderer = Callable[..., Any]
 
@@ -51,25 +52,22 @@ def announce(text: str, *, key: str) -> None:
     _component("announce")(key=f"announce-{key}", data={"text": text})
 
 
-def cards(sections: Sequence[Mapping[str, Any]], *, key: str, look: str = "list") -> str | None:
-    """Lists of linked cards; returns the id of one that was opened."""
-    result = _component("cards")(key=key, data={"look": look, "sections": list(sections)}, on_open_change=_nothing)
-    opened: str | None = result.open
-    return opened
+def cards(sections: Sequence[Mapping[str, Any]], *, key: str, look: str = "list") -> None:
+    """Lists of linked cards; the browser follows their links by itself."""
+    data = {"look": look, "sections": list(sections)}
+    _component("cards")(key=key, data=data)
 
 
-def answer(text: str, links: Mapping[str, str], label: str, *, key: str) -> str | None:
-    """A finished answer whose `[n]` markers lead to their sources; returns the number that was followed."""
+def answer(text: str, links: Mapping[str, str], label: str, *, key: str) -> None:
+    """A finished answer whose `[n]` markers lead to their sources."""
     data = {"text": text, "links": dict(links), "label": label}
-    result = _component("answer")(key=key, data=data, on_open_change=_nothing)
-    opened: str | None = result.open
-    return opened
+    _component("answer")(key=key, data=data)
 
 
 def calendar(data: Mapping[str, Any], *, key: str) -> str | None:
     """One month with its counts; returns the day that was chosen."""
-    result = _component("calendar")(key=key, data=dict(data), on_day_change=_nothing)
-    day: str | None = result.day
+    result = _component("calendar")(key=key, data=dict(data), on_day_change=listener(key, "day"))
+    day: str | None = heard(key, "day", result.day)
     return day
 
 
@@ -109,11 +107,9 @@ def photo_picker(data: Mapping[str, Any], *, key: str, on_turn: Callable[[], Non
     return selection
 
 
-def job_list(data: Mapping[str, Any], *, key: str) -> str | None:
-    """Jobs as cards that ask for news while one of them runs; returns the id of one that was opened."""
-    result = _component("jobs")(key=key, data=dict(data), on_open_change=_nothing, on_refresh_change=_nothing)
-    opened: str | None = result.open
-    return opened
+def job_list(data: Mapping[str, Any], *, key: str) -> None:
+    """Jobs as linked cards that ask for news while one of them runs."""
+    _component("jobs")(key=key, data=dict(data), on_refresh_change=_nothing)
 
 
 def job_board(data: Mapping[str, Any], *, key: str, on_change: Mapping[str, Callable[[], None]]) -> None:
@@ -130,6 +126,6 @@ def copies(lines: Sequence[tuple[str, str]], words: Mapping[str, str], *, key: s
 
 def table(data: Mapping[str, Any], *, key: str) -> Mapping[str, str] | None:
     """Rows of facts with what can be done about each; returns the `id` and the `name` of an action that was pressed."""
-    result = _component("table")(key=key, data=dict(data), on_act_change=_nothing)
-    act: Mapping[str, str] | None = result.act
+    result = _component("table")(key=key, data=dict(data), on_act_change=listener(key, "act"))
+    act: Mapping[str, str] | None = heard(key, "act", result.act)
     return act

@@ -69,7 +69,6 @@ def entry_card(entry: Entry, around: Circle, look: str = "list") -> dict[str, An
     title = headline(entry) if entry.title or look == "gallery" or not text else ""
     at = entry.occurred_at
     return {
-        "id": str(entry.id),
         "href": nav.address("entry", id=entry.id),
         "title": title,
         "icon": KIND_ICONS.get(entry.kind),
@@ -82,7 +81,7 @@ def entry_card(entry: Entry, around: Circle, look: str = "list") -> dict[str, An
 
 
 def timeline(entries: Sequence[Entry], around: Circle, *, key: str, look: str = "list", headings: bool = True) -> None:
-    """Entries under their days; opening one goes to its page."""
+    """Entries under their days, each a link to its page."""
     days = groupby(entries, key=lambda entry: when.local(entry.occurred_at).date())
     sections = (
         [
@@ -92,6 +91,4 @@ def timeline(entries: Sequence[Entry], around: Circle, *, key: str, look: str = 
         if headings
         else [{"items": [entry_card(entry, around, look) for entry in entries]}]
     )
-    opened = cards(sections, key=key, look=look)
-    if opened:
-        nav.go("entry", id=opened)
+    cards(sections, key=key, look=look)

@@ -29,8 +29,8 @@ _TWICE_S = 2.0
 class _Composer:
     """What is being written, until it is kept.
 
-    Runs of one page overlap: a newer one begins while a press still waits for the gateway, and reading a key of the
-    session state ends the older. So a press works on a copy, changes this in place, and newer runs await their turn.
+    Reading a key of the session state lets a newer run end the one that a press began, and after a cut line an old run
+    still waits for the gateway beside the new. So a press works on a copy, changes this in place, and runs take turns.
     """
 
     draft: str = field(default_factory=session.new_key)

@@ -8,7 +8,7 @@ from streamlit.navigation.page import Page
 
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.browser import session_command
 from ui.parts.circle import circle
 from ui.parts.marks import LOGO
@@ -55,7 +55,7 @@ def sidebar() -> None:
                         nav.link(name, t(f"nav.{name}"))
         with st.container(key="nav-extra"):
             pass
-        if st.button(t("nav.sign_out"), type="tertiary", icon=":material/logout:", key="sign-out"):
+        if press.button(t("nav.sign_out"), type="tertiary", icon=":material/logout:", key="sign-out"):
             session_command({"action": "end", "to": "/", "nonce": uuid.uuid4().hex})
 
 

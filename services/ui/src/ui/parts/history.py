@@ -10,7 +10,7 @@ from ui.core import session, talk, when
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import explain
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.browser import announce, cards
 from ui.parts.words import plain
 
@@ -29,9 +29,8 @@ def history(current: str) -> None:
             return
         if rows or wanted:
             _search(wanted, len(rows))
-        opened = cards(_sections(rows, current), key="history-list", look="history") if rows else None
-    if opened:
-        nav.go("ask", c=opened)
+        if rows:
+            cards(_sections(rows, current), key="history-list", look="history")
 
 
 def _search(wanted: str, found: int) -> None:
@@ -53,7 +52,6 @@ def _sections(rows: list[Conversation], current: str) -> list[dict[str, Any]]:
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         item = {
-            "id": str(row.id),
             "href": nav.address("ask", c=row.id),
             "title": row.title or t("ask.untitled"),
             "current": str(row.id) == current,
@@ -71,8 +69,8 @@ def _age(row: Conversation) -> str:
     return "week" if day > now - timedelta(days=7) else "older"
 
 
-def manage(conversation: Conversation) -> None:
-    """The title, and renaming and deleting behind one button."""
+def manage(conversation: Conversation) -> bool:
+    """The title, and renaming and deleting behind one button; returns whether a dialog asks for more."""
     st.markdown(f"# {plain(conversation.title or t('ask.untitled'))}", anchors=False)
     with st.popover(t("ask.manage"), icon=":material/more_horiz:", key=f"manage-{conversation.id}"):
         with st.form(f"rename-{conversation.id}", border=False):
@@ -86,15 +84,17 @@ def manage(conversation: Conversation) -> None:
             # A new tab, which the browser closes again when it sees that a file comes.
             address = f"/export/{conversation.id}?format={form}"
             st.link_button(t(f"ask.export.{form}"), address, icon=":material/download:", key=f"export-{form}")
-        if st.button(t("ask.delete"), icon=":material/delete:", key=f"forget-{conversation.id}"):
+        if press.button(t("ask.delete"), icon=":material/delete:", key=f"forget-{conversation.id}"):
             _confirm(conversation)
+            return True
+    return False
 
 
 def _confirm(conversation: Conversation) -> None:
-    @st.dialog(t("ask.delete_title"))
+    @st.dialog(t("ask.delete_title"), on_dismiss="rerun")
     def ask() -> None:
         st.markdown(t("ask.delete_text"))
-        if st.button(t("ask.delete_now"), type="primary", key="forget-now"):
+        if press.button(t("ask.delete_now"), type="primary", key="forget-now"):
             talk.forget(session.api(), str(conversation.id))
             nav.go("ask")
 

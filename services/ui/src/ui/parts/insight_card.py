@@ -9,22 +9,25 @@ from ui.core import memory, session
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
+from ui.parts import press
 from ui.parts.browser import insights
 from ui.parts.cards import emotion_name, tone_of
 
 
-def insight_card(entry: Entry, *, writable: bool) -> None:
-    """Summary, topics, feelings, people and dates, with where they come from."""
+def insight_card(entry: Entry, *, writable: bool) -> bool:
+    """Summary, topics, feelings, people and dates, with where they come from; returns whether they are put right now."""
     found = entry.insights
     if found is None:
-        return
+        return False
     with st.container(border=True, key="card-insights", gap="small"):
         st.markdown(f"## {t('insights.title')}", anchors=False)
         insights(
             {"summary": found.summary, "groups": _groups(found), "origin": _origin(found)}, key=f"insights-{entry.id}"
         )
-        if writable and st.button(t("insights.correct"), icon=":material/edit:", key="correct"):
+        if writable and press.button(t("insights.correct"), icon=":material/edit:", key="correct"):
             _dialog(str(entry.id), found)
+            return True
+    return False
 
 
 def _groups(found: Insights) -> list[dict[str, Any]]:
@@ -48,7 +51,7 @@ def _origin(found: Insights) -> str:
 
 
 def _dialog(entry_id: str, found: Insights) -> None:
-    @st.dialog(t("insights.correct_title"))
+    @st.dialog(t("insights.correct_title"), on_dismiss="rerun")
     def correct() -> None:
         st.caption(t("insights.correct_text"))
         with st.form("correction", border=False):

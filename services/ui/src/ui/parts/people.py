@@ -9,6 +9,7 @@ from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
 from ui.parts import circle as around_me
+from ui.parts import press
 from ui.parts.circle import Circle
 from ui.parts.confirm import confirm
 from ui.parts.words import plain
@@ -25,7 +26,7 @@ def people(around: Circle) -> None:
                     details = " · ".join(filter(None, (person.relation, str(person.birth_date or ""))))
                     st.markdown(f"**{plain(person.name)}** :small[{plain(details)}]")
                     label = t("people.remove", name=person.name)
-                    if st.button(label, type="tertiary", icon=":material/close:", key=f"person-{person.id}"):
+                    if press.button(label, type="tertiary", icon=":material/close:", key=f"person-{person.id}"):
                         confirm("remove_person", partial(_remove, str(person.id)))
     with st.expander(t("people.add"), icon=":material/person_add:", key="add-person"):
         _form(around)

@@ -39,10 +39,7 @@ def results(wanted: str, narrowed: EntryFilter) -> None:
     if not found.hits:
         st.caption(t("search.nothing"))
         return
-    opened = cards([{"items": [_hit(hit) for hit in found.hits]}], key="search-results", look="sources")
-    chosen = next((hit for hit in found.hits if str(hit.chunk_id) == opened), None)
-    if chosen is not None:
-        nav.go("entry", **_passage(chosen))
+    cards([{"items": [_hit(hit) for hit in found.hits]}], key="search-results", look="sources")
 
 
 def _passage(hit: SearchHit) -> dict[str, Any]:
@@ -51,7 +48,6 @@ def _passage(hit: SearchHit) -> dict[str, Any]:
 
 def _hit(hit: SearchHit) -> dict[str, Any]:
     return {
-        "id": str(hit.chunk_id),
         "href": nav.address("entry", **_passage(hit)),
         "title": hit.title or shortened(hit.text, 48),
         "icon": KIND_ICONS.get(hit.kind),

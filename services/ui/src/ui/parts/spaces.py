@@ -8,6 +8,7 @@ from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
 from ui.parts import circle as around_me
+from ui.parts import press
 from ui.parts.circle import Circle
 from ui.parts.words import plain
 
@@ -45,7 +46,7 @@ def _member(space: Space, row: Member, *, mine: bool) -> None:
         you = f" ({t('spaces.you')})" if mine else ""
         st.markdown(f"{plain(row.display_name or row.email)}{you} :gray-badge[{t(f'role.{row.role}')}]")
         removable = space.role == "owner" and not mine
-        if removable and st.button(
+        if removable and press.button(
             t("spaces.dismiss", name=row.email),
             type="tertiary",
             icon=":material/close:",

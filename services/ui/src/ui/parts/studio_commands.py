@@ -11,7 +11,7 @@ from ui.core import session, studio
 from ui.core.api import ApiProblem, public_url
 from ui.core.i18n import t
 from ui.core.trouble import explain
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.confirm import confirm
 from ui.parts.studio_words import count, is_active
 
@@ -32,11 +32,13 @@ def commands(job: Job) -> None:
         if job.counts.failed and job.status not in ("cancelled", "done"):
             label = t("studio.retry_failed", n=count(job.counts.failed))
             _button("retry-failed", "refresh", job_id, primary=job.status == "failed", label=label)
-        if not is_active(job) and st.button(t("studio.again"), icon=":material/replay:", key="job-again"):
+        if not is_active(job) and press.button(t("studio.again"), icon=":material/replay:", key="job-again"):
             nav.go("studio", new=1, like=job_id)
-        if is_active(job) and st.button(t("studio.cancel"), type="tertiary", icon=":material/block:", key="job-cancel"):
+        if is_active(job) and press.button(
+            t("studio.cancel"), type="tertiary", icon=":material/block:", key="job-cancel"
+        ):
             confirm("cancel_job", partial(_cancel, job_id))
-        if not is_active(job) and st.button(
+        if not is_active(job) and press.button(
             t("studio.delete"), type="tertiary", icon=":material/delete:", key="job-delete"
         ):
             confirm("delete_job", partial(_delete, job_id))

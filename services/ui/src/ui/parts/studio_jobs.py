@@ -9,7 +9,7 @@ from ui.core import session, studio, when
 from ui.core.api import ApiProblem
 from ui.core.i18n import language, t
 from ui.core.trouble import show
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.arriving import say
 from ui.parts.browser import job_list
 from ui.parts.studio_form import runner_title
@@ -50,7 +50,7 @@ def _listed(place: Any) -> None:
 
 def _begin(place: Any) -> None:
     with place:
-        if st.button(t("studio.new"), type="primary", icon=":material/add:", key="studio-begin"):
+        if press.button(t("studio.new"), type="primary", icon=":material/add:", key="studio-begin"):
             nav.go("studio", new=1)
 
 
@@ -75,14 +75,11 @@ def _cards(first: list[Job]) -> None:
         "words": words,
         "every": _EVERY_MS if any(is_active(job) for job in rows) else 0,
     }
-    opened = job_list(data, key="job-list")
-    if opened:
-        nav.go("studio", job=opened)
+    job_list(data, key="job-list")
 
 
 def _card(job: Job) -> dict[str, Any]:
     return {
-        "id": str(job.id),
         "href": nav.address("studio", job=job.id),
         "name": job.name,
         "runner": runner_title(job.runner),

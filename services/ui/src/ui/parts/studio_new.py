@@ -16,7 +16,7 @@ from ui.core.api import ApiProblem
 from ui.core.i18n import maybe, t
 from ui.core.studio import FileFilter, JobDraft, Runner
 from ui.core.trouble import show
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.circle import circle
 from ui.parts.studio_form import Settings, runner_title, settings_form
 from ui.parts.studio_picker import JOB_FILES, Choice, choose_photos
@@ -189,7 +189,7 @@ def _run(draft: JobDraft, settings: Settings, choice: Choice) -> None:
     label = t("studio.run_none")
     if choice.count:
         label = t("studio.run_one") if choice.count == 1 else t("studio.run", n=count(choice.count))
-    if not st.button(label, type="primary", icon=":material/play_arrow:", key="studio-run", width="stretch"):
+    if not press.button(label, type="primary", icon=":material/play_arrow:", key="studio-run", width="stretch"):
         return
     if choice.waiting:
         st.warning(t("compose.still_sending", count=choice.waiting), icon=":material/hourglass_top:")

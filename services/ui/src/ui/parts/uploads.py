@@ -1,7 +1,7 @@
 """Files on their way: the browser sends them, this side only asks for addresses and confirms.
 
-Runs of one page overlap: a newer one begins while an older still waits for the gateway, and reading a key of the
-session state ends the older. So what a report causes works on a copy, changes in place, and takes its turn.
+Reading a key of the session state lets a newer run end the one that a report began, and after a cut line an old run
+still waits for the gateway beside the new. So what a report causes works on a copy, changes in place, and takes its turn.
 """
 
 import threading

@@ -7,7 +7,7 @@ from ui.core import session, talk
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import show
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.answer import final_answer, question
 from ui.parts.answering import answering
 from ui.parts.arriving import say
@@ -25,12 +25,12 @@ def render() -> None:
     conversation = _read(nav.asked("c"))
     with st.sidebar:
         history(str(conversation.id) if conversation else "")
-    _heading(conversation)
+    asked = _heading(conversation)
     say()
     if conversation is None and "pending" not in st.session_state:
         _suggest()
         return
-    _conversation(conversation)
+    _conversation(conversation, answering_now=not asked)
 
 
 def _read(conversation_id: str) -> ConversationWithMessages | None:
@@ -45,12 +45,13 @@ def _read(conversation_id: str) -> ConversationWithMessages | None:
         return None
 
 
-def _heading(conversation: ConversationWithMessages | None) -> None:
+def _heading(conversation: ConversationWithMessages | None) -> bool:
+    """The title and what is behind it; returns whether a dialog asks for more."""
     if conversation is None:
         st.markdown(f"# {t('nav.ask')}", anchors=False)
-        return
+        return False
     with st.container(horizontal=True, vertical_alignment="center", key="ask-head"):
-        manage(conversation)
+        return manage(conversation)
 
 
 def _suggest() -> None:
@@ -58,12 +59,13 @@ def _suggest() -> None:
     st.markdown(t("ask.empty"))
     with st.container(key="suggestions", gap="small"):
         for name in _SUGGESTIONS:
-            if st.button(t(f"ask.suggestion.{name}"), icon=":material/arrow_outward:", key=f"suggest-{name}"):
+            if press.button(t(f"ask.suggestion.{name}"), icon=":material/arrow_outward:", key=f"suggest-{name}"):
                 st.session_state["pending"] = t(f"ask.suggestion.{name}")
                 st.rerun()
 
 
-def _conversation(conversation: ConversationWithMessages | None) -> None:
+def _conversation(conversation: ConversationWithMessages | None, *, answering_now: bool) -> None:
+    """What was said. A dialog is heard only by a run that has ended: an answer goes on unseen until it is closed."""
     messages = conversation.messages if conversation else ()
     running = None
     for message in messages:
@@ -73,6 +75,8 @@ def _conversation(conversation: ConversationWithMessages | None) -> None:
             running = message
         else:
             final_answer(message)
+    if not answering_now:
+        return
     if running is not None:
         answering(running=running)
     elif "pending" in st.session_state:

@@ -6,7 +6,7 @@ from shared.contracts.memory import Entry
 from ui.core import memory, session, when
 from ui.core.i18n import t
 from ui.core.trouble import explain_code
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.arriving import arriving, follow, say
 from ui.parts.browser import attachments, reader
 from ui.parts.cards import headline, media_address
@@ -33,10 +33,11 @@ def render() -> None:
     arrivals = arriving([entry])
     _files(entry)
     _text(entry)
-    insight_card(entry, writable=writable)
-    if writable:
-        _actions(entry)
-    follow(arrivals)
+    asked = insight_card(entry, writable=writable)
+    asked = (writable and _actions(entry)) or asked
+    # A dialog is heard only by a run that has ended, and the page that is drawn anew closes it.
+    if not asked:
+        follow(arrivals)
 
 
 def _about(entry: Entry, around: Circle) -> str:
@@ -57,7 +58,7 @@ def _trouble(entry: Entry, *, writable: bool) -> None:
         return
     cause = explain_code(entry.error.code, "problem.unreadable") if entry.error else t("problem.unreadable")
     st.error(f"{cause} {t('entry.failed_safe')}", icon=":material/error:")
-    if writable and st.button(t("action.retry"), icon=":material/refresh:", key="entry-retry"):
+    if writable and press.button(t("action.retry"), icon=":material/refresh:", key="entry-retry"):
         memory.retry(session.api(), str(entry.id))
         st.rerun()
 
@@ -92,12 +93,16 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _actions(entry: Entry) -> None:
+def _actions(entry: Entry) -> bool:
+    """What can be done with it; returns whether a dialog asks for more."""
     with st.container(horizontal=True, key="entry-actions"):
-        if st.button(t("entry.edit"), icon=":material/edit_note:", key="entry-edit"):
+        if press.button(t("entry.edit"), icon=":material/edit_note:", key="entry-edit"):
             _edit(entry)
-        if st.button(t("entry.delete"), icon=":material/delete:", type="tertiary", key="entry-delete"):
+            return True
+        if press.button(t("entry.delete"), icon=":material/delete:", type="tertiary", key="entry-delete"):
             confirm("delete_entry", lambda: _delete(str(entry.id)))
+            return True
+    return False
 
 
 def _delete(entry_id: str) -> None:
@@ -107,7 +112,7 @@ def _delete(entry_id: str) -> None:
 
 
 def _edit(entry: Entry) -> None:
-    @st.dialog(t("entry.edit_title"), width="large")
+    @st.dialog(t("entry.edit_title"), width="large", on_dismiss="rerun")
     def edit() -> None:
         with st.form("edit", border=False):
             title = st.text_input(t("compose.entry_title"), value=entry.title or "", max_chars=200)

@@ -8,6 +8,7 @@ from ui.core import identity
 from ui.core.api import ApiProblem
 from ui.core.i18n import t
 from ui.core.trouble import explain
+from ui.parts import press
 from ui.parts.browser import session_command
 from ui.parts.language import language_switch
 from ui.parts.marks import LOGO
@@ -64,6 +65,6 @@ def _open(email: str | None, password: str | None, name: str | None) -> None:
 
 def _other_way(*, signing_up: bool) -> None:
     label = t("sign_up.have_account" if signing_up else "sign_in.no_account")
-    if st.button(label, type="tertiary", key="other-way"):
+    if press.button(label, type="tertiary", key="other-way"):
         st.session_state["signing-up"] = not signing_up
         st.rerun()

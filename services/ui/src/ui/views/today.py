@@ -9,7 +9,7 @@ from shared.contracts.memory import Entry
 from ui.core import memory, session, when
 from ui.core.i18n import t
 from ui.core.memory import EntryFilter
-from ui.parts import nav
+from ui.parts import nav, press
 from ui.parts.arriving import arriving, follow, say
 from ui.parts.cards import timeline
 from ui.parts.circle import Circle, circle
@@ -41,9 +41,9 @@ def render() -> None:
 
 def _doors() -> None:
     with st.container(horizontal=True, key="doors"):
-        if st.button(t("today.write"), type="primary", icon=":material/edit_note:", key="door-write"):
+        if press.button(t("today.write"), type="primary", icon=":material/edit_note:", key="door-write"):
             nav.go("journal")
-        if st.button(t("today.ask"), icon=":material/forum:", key="door-ask"):
+        if press.button(t("today.ask"), icon=":material/forum:", key="door-ask"):
             nav.go("ask")
 
 
@@ -52,7 +52,7 @@ def _first_steps() -> None:
     with st.container(border=True, key="card-first", gap="medium"):
         for number, name in enumerate(("write", "see", "ask"), start=1):
             st.markdown(f"**{number}. {t(f'today.step.{name}')}**  \n{t(f'today.step.{name}_text')}")
-        if st.button(t("today.start"), type="primary", icon=":material/edit_note:", key="first-entry"):
+        if press.button(t("today.start"), type="primary", icon=":material/edit_note:", key="first-entry"):
             nav.go("journal")
 
 

@@ -1,21 +1,14 @@
-import { el, mount } from "./dom.js";
+import { changed, el, link, mount } from "./dom.js";
 
 // The few forms an answer may have: paragraphs, lists, bold, code and [n]. Everything else stays the text it is.
 const INLINE = /(\*\*[^*\n]+\*\*|`[^`\n]+`|\[\d{1,3}\])/g;
 
-function inline(text, links, label, open) {
+function inline(text, links, label) {
   return text.split(INLINE).filter(Boolean).map((part) => {
     const number = /^\[(\d{1,3})\]$/.exec(part)?.[1];
     if (number) {
       if (!links[number]) return el("span", { class: "maru-cite maru-cite-none" }, number);
-      return el("a", {
-        class: "maru-cite", href: links[number], "aria-label": `${label} ${number}`,
-        onclick: (event) => {
-          if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-          event.preventDefault();
-          open(number);
-        },
-      }, number);
+      return link(links[number], { class: "maru-cite", "aria-label": `${label} ${number}` }, number);
     }
     if (/^\*\*.+\*\*$/.test(part)) return el("strong", {}, part.slice(2, -2));
     if (/^`.+`$/.test(part)) return el("code", {}, part.slice(1, -1));
@@ -38,9 +31,9 @@ function blocks(text) {
   return found.filter((block) => block.kind);
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  const open = (number) => setTriggerValue("open", number);
-  const write = (text) => inline(text.replace(/^#{1,6}\s+/, ""), data.links, data.label, open);
+export default function ({ data, parentElement }) {
+  if (!changed(parentElement, data)) return;
+  const write = (text) => inline(text.replace(/^#{1,6}\s+/, ""), data.links, data.label);
   const nodes = blocks(data.text).map(({ kind, lines }) => {
     if (kind !== "p") return el(kind, {}, lines.map((line) => el("li", {}, write(line))));
     return el("p", {}, lines.flatMap((line, n) => (n ? [el("br"), ...write(line)] : write(line))));

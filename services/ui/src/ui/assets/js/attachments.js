@@ -1,4 +1,4 @@
-import { el, icon, mount } from "./dom.js";
+import { changed, el, icon, mount } from "./dom.js";
 
 const PICTURES = /^image\/(png|jpeg|webp|gif|avif)$/;
 
@@ -15,9 +15,7 @@ function shown(item, label) {
 }
 
 export default function ({ data, parentElement }) {
-  const shownBefore = JSON.stringify(data);
-  if (parentElement.maruShown === shownBefore) return;
-  parentElement.maruShown = shownBefore;
+  if (!changed(parentElement, data)) return;
   mount(parentElement, el("div", { class: "maru-attachments" }, data.items.map((item) =>
     el("div", {}, shown(item, data.label), item.note ? el("p", { class: "maru-meta" }, item.note) : null))));
 }

@@ -1,7 +1,8 @@
-import { el, icon, mount } from "./dom.js";
+import { changed, el, icon, mount } from "./dom.js";
 
 // data: { label, weekdays: [7], weeks: [[{ day, date, count, label } | null]], previous, next, previousLabel, nextLabel, chosen }
 export default function ({ data, parentElement, setTriggerValue }) {
+  if (!changed(parentElement, data)) return;
   const most = Math.max(1, ...data.weeks.flat().map((cell) => cell?.count || 0));
   const cellOf = (cell) => {
     if (!cell) return el("td", {});

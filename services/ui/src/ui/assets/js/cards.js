@@ -1,10 +1,10 @@
-import { el, icon, mount } from "./dom.js";
+import { changed, el, icon, link, mount } from "./dom.js";
 
 function badge({ text, tone, icon: symbol }) {
   return el("span", { class: `maru-badge maru-tone-${tone || "plain"}` }, symbol ? icon(symbol) : null, text);
 }
 
-function card(item, open) {
+function card(item) {
   const body = el("span", { class: "maru-card-body" },
     item.title ? el("span", { class: "maru-card-title" },
       item.n ? el("span", { class: "maru-number" }, String(item.n)) : null,
@@ -17,24 +17,15 @@ function card(item, open) {
     ? el("img", { class: "maru-card-image", src: item.image, alt: item.alt || "", loading: "lazy", decoding: "async" })
     : null;
   if (!item.href) return el("div", { class: "maru-card maru-card-still" }, picture, body);
-  return el("a", {
-    class: "maru-card",
-    href: item.href,
-    "aria-current": item.current ? "page" : null,
-    onclick: (event) => {
-      if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-      event.preventDefault();
-      open(item.id);
-    },
-  }, picture, body);
+  return link(item.href, { class: "maru-card", "aria-current": item.current ? "page" : null }, picture, body);
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  const open = (id) => setTriggerValue("open", id);
+export default function ({ data, parentElement }) {
+  if (!changed(parentElement, data)) return;
   const sections = data.sections.map((section) =>
     el("section", { class: "maru-section" },
       section.heading ? el("h3", { class: "maru-day" }, section.heading) : null,
       el("ul", { class: `maru-cards maru-cards-${data.look}` },
-        section.items.map((item) => el("li", {}, card(item, open))))));
+        section.items.map((item) => el("li", {}, card(item))))));
   mount(parentElement, sections);
 }

@@ -1,4 +1,4 @@
-import { el, icon, mount } from "./dom.js";
+import { changed, el, icon, mount } from "./dom.js";
 
 // data: { lines: [{ label, text }], copy, copied }
 function row(line, data) {
@@ -22,8 +22,6 @@ function row(line, data) {
 }
 
 export default function ({ data, parentElement }) {
-  const shown = JSON.stringify(data);
-  if (parentElement.maruShown === shown) return;
-  parentElement.maruShown = shown;
+  if (!changed(parentElement, data)) return;
   mount(parentElement, el("div", { class: "maru-copies" }, data.lines.map((line) => row(line, data))));
 }

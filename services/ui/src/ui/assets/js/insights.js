@@ -1,4 +1,4 @@
-import { el, mount } from "./dom.js";
+import { changed, el, mount } from "./dom.js";
 
 // data: { summary, groups: [{ name, items: [{ text, tone, share? }] }], origin }
 function mark({ text, tone, share }) {
@@ -10,6 +10,7 @@ function mark({ text, tone, share }) {
 }
 
 export default function ({ data, parentElement }) {
+  if (!changed(parentElement, data)) return;
   mount(parentElement, el("div", { class: "maru-insights" },
     data.summary ? el("p", { class: "maru-summary" }, data.summary) : null,
     el("dl", {}, data.groups.flatMap((group) => [

@@ -2,6 +2,7 @@ import { Viewer } from "./compare.js";
 import { el, icon, mount } from "./dom.js";
 import { bar, figures, state } from "./figures.js";
 import { Live } from "./live.js";
+import { calmly } from "./press.js";
 
 // data: { id, stream, live, status, counts, total, cost_micros, run_s, workers: { online, busy }, tasks: [task], show, range,
 //         previous, next, words }; a task: { id, seq, name, status, attempt, progress, worker, before, after, drawable, error, ... }
@@ -84,7 +85,7 @@ class Board {
   refreshNow() {
     clearTimeout(this.timer);
     this.timer = null;
-    if (this.parent.isConnected) this.tell("refresh", Date.now());
+    calmly(() => this.parent.isConnected && this.tell("refresh", Date.now()));
   }
 
   refreshLater(after) {

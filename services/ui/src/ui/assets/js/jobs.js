@@ -1,8 +1,9 @@
 import { bar, figures, state } from "./figures.js";
-import { el, icon, mount } from "./dom.js";
+import { changed, el, icon, link, mount } from "./dom.js";
+import { calmly } from "./press.js";
 
 // data: { jobs: [{ id, href, name, runner, status, counts, total, cost_micros, run_s, when }], words, every }
-function card(job, data, open) {
+function card(job, data) {
   const { count, money, span } = figures(data.words.language);
   const { counts, total } = job;
   const parts = [
@@ -11,14 +12,7 @@ function card(job, data, open) {
     job.run_s ? span(job.run_s) : null,
     money(job.cost_micros),
   ].filter(Boolean);
-  return el("li", {}, el("a", {
-    class: "maru-card maru-job-card", href: job.href,
-    onclick: (event) => {
-      if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-      event.preventDefault();
-      open(job.id);
-    },
-  }, el("span", { class: "maru-card-body" },
+  return el("li", {}, link(job.href, { class: "maru-card maru-job-card" }, el("span", { class: "maru-card-body" },
     el("span", { class: "maru-card-title" }, icon("auto_awesome_motion"), el("span", {}, job.name)),
     total ? bar(counts, total, data.words.progress) : null,
     el("span", { class: "maru-card-foot" }, state(job.status, data.words), el("span", { class: "maru-meta" }, parts.join(" · "))),
@@ -27,19 +21,13 @@ function card(job, data, open) {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   clearTimeout(parentElement.maruTimer);
-  const shown = JSON.stringify(data);
-  if (parentElement.maruShown !== shown) {
-    parentElement.maruShown = shown;
-    const held = parentElement.contains(document.activeElement) && document.activeElement.getAttribute("href");
-    mount(parentElement, el("ul", { class: "maru-cards" }, data.jobs.map((job) => card(job, data, (id) => setTriggerValue("open", id)))));
-    if (held) parentElement.querySelector(`[href="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
-  }
+  if (changed(parentElement, data)) mount(parentElement, el("ul", { class: "maru-cards" }, data.jobs.map((job) => card(job, data))));
   if (!data.every) return;
   // News that is no news does not come here again, so looking goes on by itself.
   const look = () => {
     if (!parentElement.isConnected) return;
     parentElement.maruTimer = setTimeout(look, data.every);
-    if (!document.hidden) setTriggerValue("refresh", Date.now());
+    if (!document.hidden) calmly(() => parentElement.isConnected && setTriggerValue("refresh", Date.now()));
   };
   parentElement.maruTimer = setTimeout(look, data.every);
 }

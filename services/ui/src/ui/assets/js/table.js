@@ -1,4 +1,4 @@
-import { el, icon, mount } from "./dom.js";
+import { changed, el, icon, mount } from "./dom.js";
 
 // data: { label, columns: [{ name, number }], rows: [{ id, cells: [{ text, tone, icon, small }], actions: [{ name, label, icon }] }], actions }
 function cell({ text, tone, icon: symbol, small }, column) {
@@ -8,6 +8,7 @@ function cell({ text, tone, icon: symbol, small }, column) {
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
+  if (!changed(parentElement, data)) return;
   const acting = data.rows.some((row) => row.actions?.length);
   const buttons = (row) => (row.actions || []).map((action) =>
     el("button", { type: "button", class: "maru-text-button", "aria-label": `${action.label}: ${row.cells[0].text}`, onclick: () => setTriggerValue("act", { id: row.id, name: action.name }) },

@@ -1,4 +1,5 @@
 import { el, icon, mount } from "./dom.js";
+import { calmly } from "./press.js";
 import { sendParts, stopParts } from "./parts.js";
 import { drawRecorder, newRecording } from "./recorder.js";
 
@@ -10,7 +11,7 @@ import { drawRecorder, newRecording } from "./recorder.js";
 const trays = new Map();
 
 function trayOf(name) {
-  if (!trays.has(name)) trays.set(name, { files: new Map(), order: 0, data: {}, recording: newRecording(), draw() {}, report() {} });
+  if (!trays.has(name)) trays.set(name, { files: new Map(), order: 0, data: {}, recording: newRecording(), draw() {}, report() {}, reportCalmly() {} });
   return trays.get(name);
 }
 
@@ -37,6 +38,12 @@ function typeOf(file) {
 function changed(tray) {
   tray.draw();
   tray.report();
+}
+
+// What the network did is told when it does not cut short what a person asked for.
+function settled(tray) {
+  tray.draw();
+  tray.reportCalmly();
 }
 
 function add(tray, files) {
@@ -66,7 +73,7 @@ function dropKept(tray) {
 }
 
 function sendInParts(tray, item) {
-  const end = (stage) => () => { item.stage = stage; changed(tray); };
+  const end = (stage) => () => { item.stage = stage; settled(tray); };
   item.stage = "sending";
   sendParts(item, item.plan, { drawn: () => tray.draw(item), sent: end("sent"), asking: end("asking"), broken: end("broken") });
 }
@@ -93,9 +100,9 @@ function send(tray, item) {
     item.share = event.loaded / event.total;
     tray.draw(item);
   };
-  const broken = () => { item.stage = "broken"; changed(tray); };
+  const broken = () => { item.stage = "broken"; settled(tray); };
   request.onload = () => {
-    if (request.status >= 200 && request.status < 300) { item.stage = "sent"; item.share = 1; changed(tray); } else broken();
+    if (request.status >= 200 && request.status < 300) { item.stage = "sent"; item.share = 1; settled(tray); } else broken();
   };
   request.onerror = broken;
   request.send(item.file);
@@ -180,10 +187,11 @@ export default function ({ data, parentElement, setStateValue }) {
   // Uploads go on while the picker is not shown; a page that has none must not be told of them.
   tray.report = () => parentElement.isConnected && setStateValue("files", [...tray.files.values()].map(({ id, file, type, stage, plan }) =>
     ({ id, name: file.name, type, size: file.size, stage, upload: plan?.upload ?? null, round: plan?.round ?? 0 })));
+  tray.reportCalmly = () => calmly(() => tray.report());
   const dropped = dropKept(tray);
   sendPlanned(tray);
   tray.draw();
   // A page that was left for a while, or a server that began anew, no longer knows what is chosen.
   const unknown = [...tray.files.keys()].some((id) => moved || !(id in data.outcomes));
-  if (dropped || unknown) tray.report();
+  if (dropped || unknown) tray.reportCalmly();
 }
