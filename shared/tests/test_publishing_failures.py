@@ -196,6 +196,30 @@ async def test_while_google_is_away_everything_is_kept_and_the_sweep_publishes_i
     await relay.close()
 
 
+async def test_while_google_is_away_requests_do_not_wait_for_it_one_after_the_other(
+    database: Database, owner: Database, peer: GooglePeer
+) -> None:
+    relay = relay_of(database, peer, publish_s=0.5)
+    peer.away()
+    facts = []
+    for number in range(3):
+        facts.append(await emit(database, "k" + str(number), n=number))
+        await relay.after_commit()
+    # The first has found out; nobody has even tried the others.
+    assert [row["attempts"] for row in await outbox(database)] == [1, 0, 0]
+    peer.back()
+
+    async def drained() -> bool:
+        await time_passes(owner)
+        return await relay.drain() == 3
+
+    await eventually(drained, within=30)
+    await emit(database, "k", n=4)
+    await relay.after_commit()
+    assert len(peer.pubsub.published) == 4
+    await relay.close()
+
+
 async def test_a_request_does_not_wait_longer_than_its_patience(
     database: Database, owner: Database, peer: GooglePeer, caplog: pytest.LogCaptureFixture
 ) -> None:

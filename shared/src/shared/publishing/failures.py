@@ -14,8 +14,12 @@ _CAUSE_KEPT = 300
 def classify(error: Exception) -> End:
     """`NEVER` for what is wrong with the message itself; a topic or a right that is missing can be mended, so that is tried again."""
     from google.api_core import exceptions
+    from google.auth.exceptions import TransportError
 
-    return End.NEVER if isinstance(error, exceptions.InvalidArgument | exceptions.OutOfRange) else End.AGAIN
+    if isinstance(error, exceptions.InvalidArgument | exceptions.OutOfRange):
+        return End.NEVER
+    unanswered = (exceptions.ServiceUnavailable, exceptions.GatewayTimeout, exceptions.RetryError, TransportError)
+    return End.AWAY if isinstance(error, unanswered) else End.AGAIN
 
 
 def outcome_of(promise: Promise, error: Exception) -> Outcome:

@@ -63,7 +63,7 @@ async def settle(connection: Connection, outcomes: Sequence[Outcome]) -> None:
         await _keep_as_dead_letter(connection, lost)
     if gone := [one.promise.id for end in (End.CARRIED, End.NEVER) for one in by_end[end]]:
         await connection.execute("DELETE FROM outbox WHERE id = ANY ($1)", gone)
-    if failed := by_end[End.AGAIN]:
+    if failed := [*by_end[End.AGAIN], *by_end[End.AWAY]]:
         await connection.execute(
             """
             UPDATE outbox o SET claimed_until = NULL, last_error = f.cause, next_attempt_at = clock_timestamp() + make_interval(secs => f.wait_s)
@@ -95,7 +95,7 @@ async def standing(connection: Connection) -> tuple[int, str | None]:
     row = await connection.fetchrow(
         """
         SELECT count(*) AS waiting, (array_agg(topic_or_queue || ': ' || last_error ORDER BY seq))[1] AS says
-        FROM outbox WHERE last_error IS NOT NULL AND attempts > 1
+        FROM outbox WHERE last_error IS NOT NULL
         """
     )
     return (0, None) if row is None else (int(row["waiting"]), row["says"])

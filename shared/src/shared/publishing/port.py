@@ -32,6 +32,8 @@ class End(Enum):
     """Google keeps it from now on."""
     AGAIN = "again"
     """It failed, and may succeed later."""
+    AWAY = "away"
+    """Google did not answer, so nothing else would have been answered either."""
     NEVER = "never"
     """It was refused, and would be tomorrow."""
     HELD = "held"

@@ -82,7 +82,7 @@ class PubSubTopics:
                 return outcomes
             report(free[0].name, error, len(free))
             failed = [outcome_of(promise, error) for promise in free]
-            stuck |= {one.promise.key for one in failed if one.end is End.AGAIN and one.promise.key is not None}
+            stuck |= {one.promise.key for one in failed if one.end is not End.NEVER and one.promise.key is not None}
             return outcomes + failed
         return outcomes + [Outcome(promise, End.CARRIED) for promise in free]
 

@@ -22,6 +22,7 @@ _PUBLISH_S = 20.0
 _LEASE_S = 60.0
 _PATIENCE_S = 5.0
 _DRAIN_S = 40.0
+_FIRST_REST_S, _LONGEST_REST_S = 5.0, 60.0
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class OutboxRelay:
 
     It works in rounds, one at a time: claim what is due, publish it, write what became of it. Whoever commits during a round waits for the next one,
     which then serves everybody who waits. A request waits for `patience_s` at most; what has not been published by then, the sweep publishes.
+    While Google does not answer, most requests do not wait at all: one in a while finds out whether it is back.
     """
 
     def __init__(
@@ -50,9 +52,12 @@ class OutboxRelay:
         self._next: asyncio.Future[int] | None = None
         self._running: asyncio.Task[None] | None = None
         self._closing = False
+        self._rest_until, self._rest_s = 0.0, _FIRST_REST_S
 
     async def after_commit(self) -> None:
         """Publish what was committed, as far as that succeeds in time; it never raises, since nothing is lost."""
+        if time.monotonic() < self._rest_until:
+            return
         try:
             await asyncio.wait_for(asyncio.shield(self._round()), self._patience_s)
         except TimeoutError:
@@ -141,7 +146,15 @@ class OutboxRelay:
         for outcome in outcomes:
             if outcome.end is End.NEVER:
                 log.error("%s is set aside: %s", outcome.promise.name, outcome.cause)
+        self._rest(all(outcome.end in {End.AWAY, End.HELD} for outcome in outcomes))
         return outcomes
+
+    def _rest(self, away: bool) -> None:
+        if not away:
+            self._rest_until, self._rest_s = 0.0, _FIRST_REST_S
+            return
+        self._rest_until = time.monotonic() + self._rest_s
+        self._rest_s = min(_LONGEST_REST_S, self._rest_s * 2)
 
     async def _complain(self) -> None:
         """Say what stays behind: a topic that does not exist is made by nobody who does not know."""
