@@ -98,6 +98,15 @@ class UploadAttached(Conflict):
     default_detail = "The file belongs to an entry. Delete the entry, and the file goes with it."
 
 
+class UploadAwaited(Conflict):
+    """Tasks are still to read it."""
+
+    code = "upload_awaited"
+    default_detail = (
+        "Tasks of a job are still to read this file. Wait until the job has ended, or cancel it; then delete the file."
+    )
+
+
 class NoThumbnail(NotFound):
     """There is no picture of this file, or not yet."""
 

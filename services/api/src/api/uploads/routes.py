@@ -114,5 +114,5 @@ async def display(upload_id: UUID, caller: Caller, service: Service) -> Redirect
 
 @router.delete("/{upload_id}", status_code=204, summary="Take an upload back")
 async def remove(upload_id: UUID, caller: Caller, service: Service) -> None:
-    """One that belongs to no entry, completed or not."""
+    """One that belongs to no entry and that no task is still to read, completed or not."""
     await service.remove(caller, upload_id)

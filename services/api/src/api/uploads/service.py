@@ -23,6 +23,7 @@ from api.uploads.errors import (
     StorageQuotaExceeded,
     TooManyPendingUploads,
     UploadAttached,
+    UploadAwaited,
     UploadNotFound,
     UploadNotReady,
     UploadTooLarge,
@@ -154,9 +155,11 @@ class UploadService:
         )
 
     async def remove(self, principal: Principal, upload_id: UUID) -> None:
-        """Take back an upload that no entry has."""
+        """Take back an upload that no entry has and no task is still to read."""
         async with self._database.tenant_tx(principal) as connection:
             upload = _writable(await store.read(connection, upload_id))
+            if await store.awaited(connection, upload_id):
+                raise UploadAwaited
             if not await store.remove_unattached(connection, upload_id):
                 raise UploadAttached
             # Before the commit: a crash in between leaves a row that can be removed again, and no file that nobody knows of.

@@ -180,6 +180,20 @@ async def remove_unattached(connection: Connection, upload_id: UUID) -> bool:
     return removed != "DELETE 0"
 
 
+async def awaited(connection: Connection, upload_id: UUID) -> bool:
+    """Whether a task that has not ended reads this file; looked for in the jobs of its space that have not ended."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (
+          SELECT FROM uploads u JOIN jobs j ON j.space_id = u.space_id AND j.status NOT IN ('done', 'failed', 'cancelled')
+          JOIN tasks t ON t.job_id = j.id AND t.upload_id = u.id AND t.status NOT IN ('done', 'failed', 'cancelled')
+          WHERE u.id = $1)
+        """,
+        upload_id,
+    )
+    return found
+
+
 async def expired(connection: Connection, limit: int) -> list[Record]:
     """Uploads of any space that nobody completed in time, as `id, space_id, object_key`."""
     return await connection.fetch("SELECT id, space_id, object_key FROM expired_uploads($1)", limit)
