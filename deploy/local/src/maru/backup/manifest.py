@@ -21,7 +21,6 @@ ROLES = "roles.sql"
 FILES = "files"
 SECRETS = "secrets"
 UNFINISHED = ".unfinished"
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +77,22 @@ def verify(folder: Path, manifest: Manifest) -> None:
     try:
         if digest(folder / SUMS) != manifest.sums_sha256:
             raise CannotStart(f"The list {SUMS} of {folder} has changed since it was written: use another backup.")
-        for name, expected in _sums(folder):
+        sums = dict(_sums(folder))
+        for name, expected in sums.items():
             if digest(folder / name) != expected:
                 raise CannotStart(f"{name} in {folder} has changed since the backup was made: use another one.")
+        if added := _everything(folder) - sums.keys() - {MANIFEST, SUMS}:
+            raise CannotStart(f"{min(added)} in {folder} is no part of the backup: use another one.")
     except OSError as problem:
         raise CannotStart(
             f"{problem.filename or folder} cannot be read ({(problem.strerror or 'unknown').lower()}): use another backup."
         ) from None
+
+
+def _everything(folder: Path) -> set[str]:
+    """Every name that is no folder, links included."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {path.relative_to(folder).as_posix() for path in found}
 
 
 def _sums(folder: Path) -> Iterator[tuple[str, str]]:
