@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from shared.llm import ChatMessage, ModelMisconfigured, TextDelta, open_llm
+from shared.llm.traces import ModelTraceSettings
 from shared.secret_values import SecretEnvironment
 from shared.settings import LlmSettings, StorageSettings, VectorSettings
 from shared.storage import LinkRefused, StorageAway, open_folder, open_storage
+from shared.testing.langsmith_peer import langsmith_peer
 from shared.testing.openai_peer import OpenAiPeer, Reply
 from shared.testing.qdrant_peer import running_qdrant
 from shared.testing.s3_peer import run_s3_peer
@@ -141,3 +143,30 @@ async def test_a_vector_server_is_reached_with_the_new_key(tmp_path: Path) -> No
 
         await eventually(works)
         await vectors.close()
+
+
+async def test_langsmith_is_told_with_the_new_key(tmp_path: Path) -> None:
+    secrets = Secrets(tmp_path, LANGSMITH_API_KEY="ls-old")
+    async with OpenAiPeer(default=Reply("Yes.")) as model:
+        with langsmith_peer() as peer:
+            peer.keys = {"ls-old"}
+            env = secrets.environment(LANGSMITH_ENDPOINT=peer.url, **model.environment)
+            models = open_llm(LlmSettings.from_env(env), ModelTraceSettings.from_env(env))
+            assert models.language is not None
+            language = models.language
+
+            async def ask() -> None:
+                assert [one async for one in language.stream([ChatMessage("user", "?")], max_tokens=9)]
+
+            await ask()
+            await eventually(lambda: len(peer.runs) == 1)
+            peer.keys = {"ls-new"}
+            secrets.rotate("LANGSMITH_API_KEY", "ls-new")
+
+            async def told() -> bool:
+                """What was refused meanwhile is lost, what comes after is not."""
+                await ask()
+                return len(peer.runs) > 1
+
+            await eventually(told, every=0.2)
+            await models.close()
