@@ -26,6 +26,10 @@ class Service:
     tags: Mapping[str, str]
     tag_urls: Mapping[str, str]
     newest: str
+    """The last revision that was made, whether it serves or not."""
+    newest_is_ready: bool
+    image: str
+    """What the newest revision was asked to run. A revision itself may name the part of an image that is for its processor."""
 
     @property
     def main(self) -> str:
@@ -49,17 +53,15 @@ class CloudRun:
         except (KeyError, TypeError, ValueError) as error:
             raise Failed(f"Cloud Run says of {name} what is not understood: {error!r}") from error
 
-    def image(self, revision: str) -> tuple[str, bool]:
-        """The image of a revision, and whether it is ready to serve."""
+    def image(self, revision: str) -> str:
+        """The image of a revision."""
         told = self.commands.read("gcloud", "run", "revisions", "describe", revision, *self._place(), "--format=json")
-        conditions = told.get("status", {}).get("conditions", [])
-        ready = any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
-        return str(told["spec"]["containers"][0]["image"]), ready
+        return str(told["spec"]["containers"][0]["image"])
 
     def place_candidate(self, service: Service, image: str) -> Service:
         """Bring up `image` beside what serves, without any traffic. Done already, it is left as it is."""
-        placed = service.tags.get(CANDIDATE)
-        if placed and placed == service.newest and self.image(placed) == (image, True):
+        placed = service.tags.get(CANDIDATE) == service.newest and service.newest_is_ready
+        if placed and service.image == image:
             return service
         self.commands.change(
             "gcloud",
@@ -129,4 +131,6 @@ def _service(name: str, told: Any) -> Service:
         {entry["tag"]: entry["revisionName"] for entry in tagged},
         {entry["tag"]: entry["url"] for entry in tagged},
         status["latestCreatedRevisionName"],
+        status.get("latestReadyRevisionName") == status["latestCreatedRevisionName"],
+        told["spec"]["template"]["spec"]["containers"][0]["image"],
     )

@@ -13,6 +13,7 @@ from deploy.release.commands import Commands, Failed, say
 
 # Workers run on hosts of their own, which take their image from where their owner says.
 DOCKERFILES: Mapping[str, str] = {name: image.dockerfile for name, image in sorted(IMAGES.items()) if name != "worker"}
+_BASE = re.compile(r"^ARG BASE=(\S+)$", re.MULTILINE)
 _DIGEST = re.compile(r"[a-z0-9.-]+(?::\d+)?/[a-z0-9./_-]+@sha256:[0-9a-f]{64}")
 
 
@@ -36,6 +37,7 @@ def build(commands: Commands, registry: str, revision: str, version: str, out: P
     """Build and push every image, with its list of parts (SBOM) and its provenance, and write their digests to `out`."""
     if not re.fullmatch(r"[0-9a-f]{7,40}", revision):
         raise Failed(f"{revision!r} is no commit: an image says which one it was built from")
+    base = _base(commands)
     built: dict[str, str] = {}
     for name, dockerfile in DOCKERFILES.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +48,7 @@ def build(commands: Commands, registry: str, revision: str, version: str, out: P
                 "build",
                 f"--file={dockerfile}",
                 "--platform=linux/amd64",
+                f"--build-arg=BASE={base}",
                 f"--build-arg=REVISION={revision}",
                 f"--build-arg=MARU_VERSION={version}",
                 "--provenance=mode=max",
@@ -60,6 +63,17 @@ def build(commands: Commands, registry: str, revision: str, version: str, out: P
         out.write_text(json.dumps(built, indent=2) + "\n", encoding="utf-8")
         read_images(out)
         say(f"{out} names what was built")
+
+
+def _base(commands: Commands) -> str:
+    """What all images stand on, by its digest: one for all of them, even if it is renewed while they are built."""
+    texts = [Path(dockerfile).read_text(encoding="utf-8") for dockerfile in DOCKERFILES.values()]
+    named = {base for text in texts for base in _BASE.findall(text) or ["nothing named by ARG BASE"]}
+    if len(named) > 1:
+        raise Failed(f"images stand on {' and '.join(sorted(named))}: name one")
+    base = named.pop()
+    manifest = commands.read("docker", "buildx", "imagetools", "inspect", base, "--format={{json .Manifest}}")
+    return f"{base}@{manifest['digest']}"
 
 
 def _digest(metadata: Path) -> str:

@@ -124,8 +124,7 @@ class Release:
         for name in ORDER:
             service = self.cloud.service(name)
             shares = ", ".join(f"{revision} {share} %" for revision, share in sorted(service.serving.items()))
-            image, _ = self.cloud.image(service.main)
-            say(f"{name:<10} {shares}  {image}")
+            say(f"{name:<10} {shares}  {self.cloud.image(service.main)}")
             for tag in (CANDIDATE, PREVIOUS):
                 if tag in service.tags:
                     say(f"{'':<10} {tag}: {service.tags[tag]}")

@@ -106,6 +106,7 @@ def test_a_build_pushes_each_image_by_digest_with_its_parts_and_its_provenance(c
         assert "--provenance=mode=max --sbom=true" in call
         assert "push-by-digest=true" in call
         assert "--build-arg=REVISION=0123abc" in call
+        assert f"--build-arg=BASE=python:3.11-slim-bookworm@{digest('e')}" in call
         assert "--tag" not in call
 
 

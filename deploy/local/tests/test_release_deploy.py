@@ -194,6 +194,17 @@ def test_a_change_of_settings_since_the_candidate_is_not_passed_over(cli: Cli) -
     assert [call for call in cli.calls if "update-traffic" in call] == [move("api", 4, 2)]
 
 
+def test_a_candidate_that_never_became_ready_is_made_anew(cli: Cli) -> None:
+    cli.change(smoke=[1])
+    assert cli.deploy("a").returncode == 1
+    state = cli.state
+    state["services"]["api"]["ready"] = "api-00001"
+    cli.write(state)
+    cli.forget()
+    cli.deploy("a")
+    assert [call for call in cli.calls if "services update " in call] == [place("api", "a")]
+
+
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(cli: Cli) -> None:
     before = cli.state
     done = cli.deploy("a", "--dry-run")
