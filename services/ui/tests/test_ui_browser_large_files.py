@@ -1,5 +1,6 @@
 """Large files in a real browser: they go in parts, and only what did not come is sent again."""
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser-files")]
 
 PART = 100_000
 SIZE = 5 * PART + 7
+
+
+@pytest.fixture(autouse=True)
+def _parts(stack: Any) -> Generator[None]:
+    """Files of more than one part are large, for these tests alone."""
+    usual = {"part_size": 0, "parts_at_once": 100, "fail_parts": 0, "refuse_parts": 0}
+    stack.control(**usual | {"part_size": PART})
+    yield
+    stack.control(**usual)
 
 
 @pytest.fixture
@@ -54,7 +64,7 @@ def _keep(visitor: Any, stack: Any, page: Page, who: Any, path: Path) -> None:
 
 @pytest.mark.parametrize("at_once", [100, 2])
 def test_a_large_file_goes_in_parts(visit: Any, stack: Any, someone: Any, recording: Path, at_once: int) -> None:
-    stack.control(part_size=PART, parts_at_once=at_once)
+    stack.control(parts_at_once=at_once)
     visitor = visit(someone)
     page = _pick(visitor, recording)
     _keep(visitor, stack, page, someone, recording)
@@ -64,14 +74,14 @@ def test_a_large_file_goes_in_parts(visit: Any, stack: Any, someone: Any, record
 def test_parts_that_did_not_come_are_sent_again(
     visit: Any, stack: Any, someone: Any, recording: Path, knobs: dict[str, int]
 ) -> None:
-    stack.control(part_size=PART, **knobs)
+    stack.control(**knobs)
     visitor = visit(someone)
     page = _pick(visitor, recording)
     _keep(visitor, stack, page, someone, recording)
 
 
 def test_a_broken_upload_goes_on_when_asked(visit: Any, stack: Any, someone: Any, recording: Path) -> None:
-    stack.control(part_size=PART, fail_parts=10**6)
+    stack.control(fail_parts=10**6)
     visitor = visit(someone)
     page = _pick(visitor, recording)
     again = page.get_by_role("button", name="다시 올리기: long.txt")
