@@ -30,20 +30,13 @@ locals {
         One in twenty requests takes longer than two seconds, streams left out. Look at the database first, then at the number of instances.
       EOT
     }
-    facts_given_up = {
-      name  = "A fact was given up"
-      query = "${local.figures.facts_given_up} > 0"
+    given_up = {
+      name  = "Something was given up"
+      query = "(${local.figures.facts_given_up} > 0) or (${local.figures.tasks_given_up} > 0) or (${local.figures.never_taken} > 0)"
       for   = "0s"
       what  = <<-EOT
-        It could not be delivered after all of its attempts. Its cause is on the administrators' page; mend it, then retry from there.
-      EOT
-    }
-    commands_given_up = {
-      name  = "A command was given up"
-      query = "${local.figures.tasks_given_up} > 0 or ${local.figures.never_taken} > 0"
-      for   = "0s"
-      what  = <<-EOT
-        It failed at its last attempt, or Google refused it for good. Its cause is on the administrators' page; mend it, then retry from there.
+        A fact could not be delivered, or a command done, after all of its attempts; or Google refused it for good. Its cause is on the
+        administrators' page; mend it, then retry from there.
       EOT
     }
     outbox = {
@@ -90,10 +83,10 @@ locals {
       EOT
     }
     migration = {
-      name  = "A migration failed"
+      name  = "A job failed"
       query = "${local.figures.failed_jobs} > 0"
       for   = "0s"
-      what  = "The release stopped there; what served before serves on. Read the execution's log."
+      what  = "A migration did not go through. The release stopped there; what served before serves on. Read the execution's log."
     }
     error_lines = {
       name  = "A service reports errors"
