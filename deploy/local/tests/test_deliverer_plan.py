@@ -14,7 +14,7 @@ from ingest.ports import Ports
 from maru.home import Home
 from maru.runtime.environment import service_variables
 from maru.runtime.secrets import LocalSecrets
-from shared.deliveries import ROUTES, TOPICS, Route, attributes
+from shared.deliveries import REDELIVER, ROUTES, TOPICS, Route, attributes
 
 
 def of(kind: str, service: str) -> set[str]:
@@ -37,7 +37,8 @@ async def test_the_gateway_serves_what_it_is_called_for(tmp_path: Path) -> None:
     app = build_app(service_variables({}, home, LocalSecrets.load(home.secrets), dsns))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://maru.test") as nobody:
         # Who has no token of the deliverer is refused where there is something, and told so where there is not.
-        for path in [route.path for route in ROUTES if route.service == "api"]:
+        # Commands of `redeliver` call the subscription that they name.
+        for path in [route.path for route in ROUTES if route.service == "api" and route.name != REDELIVER]:
             assert (await nobody.post(path, json={})).status_code == 401, path
         assert (await nobody.post("/internal/tasks/none", json={})).status_code == 404
 
