@@ -11,12 +11,16 @@ from uuid import uuid4
 import httpx
 import jwt
 import pytest
+from api.auth.errors import ProviderUnavailable
+from api.auth.supabase import SupabaseProvider
 from api.main import build_app
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from shared.secret_values import SecretEnvironment
+from shared.settings import AuthSettings
 from shared.testing.identity import PASSWORD
 from shared.testing.serving import served
+from shared.testing.supabase_peer import ANON_KEY, SERVICE_KEY, run_supabase_peer
 from shared.testing.waiting import eventually
 
 SESSIONS = "/api/v1/ui/sessions"
@@ -148,3 +152,17 @@ async def test_a_mistyped_key_changes_nothing(http: httpx.AsyncClient, keys: Key
 
 async def whoami(http: httpx.AsyncClient, token: str) -> httpx.Response:
     return await http.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+
+
+async def test_accounts_are_erased_at_supabase_with_the_new_service_key(keys: Keys) -> None:
+    keys.put("service", "outdated")
+    env = SecretEnvironment({"SUPABASE_SERVICE_KEY": f"file://{keys.folder}/service"}, clock=lambda: keys.now)
+    with run_supabase_peer() as peer:
+        service_key = AuthSettings.from_env(env).supabase_service_key
+        provider = SupabaseProvider(f"{peer.url}/auth/v1", ANON_KEY, service_key)
+        with pytest.raises(ProviderUnavailable):
+            await provider.erase(uuid4())
+        (keys.folder / "service").write_text(SERVICE_KEY)
+        keys.now += 6
+        await provider.erase(uuid4())
+        await provider.close()

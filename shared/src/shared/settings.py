@@ -168,7 +168,7 @@ class AuthSettings:
     signing_key: Secret | None = field(repr=False)
     session_seal_key: Secret = field(repr=False)
     supabase_anon_key: str | None
-    supabase_service_key: str | None = field(default=None, repr=False)
+    supabase_service_key: Secret | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, env: Env) -> AuthSettings:
@@ -186,7 +186,7 @@ class AuthSettings:
             signing_key=None if supabase else secret(env, "MARU_AUTH_SIGNING_KEY") or None,
             session_seal_key=secret(env, "MARU_SESSION_KEY"),
             supabase_anon_key=env.get("SUPABASE_ANON_KEY") or None,
-            supabase_service_key=env.get("SUPABASE_SERVICE_KEY") or None,
+            supabase_service_key=secret(env, "SUPABASE_SERVICE_KEY") or None,
         )
 
 

@@ -32,6 +32,7 @@ def create_admin(email: str, password: str | None, env: Mapping[str, str]) -> st
 
 def _accounts_elsewhere(env: Mapping[str, str]) -> SupabaseAccounts | None:
     """Supabase's, when people sign in there; only the service key opens them."""
+    from shared.rotation import current
     from shared.secret_values import resolved
     from shared.settings import AuthSettings
 
@@ -45,7 +46,7 @@ def _accounts_elsewhere(env: Mapping[str, str]) -> SupabaseAccounts | None:
         )
     from api.auth.supabase_admin import SupabaseAccounts
 
-    return SupabaseAccounts(settings.issuer, settings.supabase_service_key)
+    return SupabaseAccounts(settings.issuer, current(settings.supabase_service_key))
 
 
 async def _create(dsn_of: DsnOf, email: str, password: str | None, elsewhere: SupabaseAccounts | None) -> str:

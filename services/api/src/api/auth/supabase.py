@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from shared.rotation import Secret, current, renewed
+
 from api.auth import errors
 from api.http.identity import SignedIn, SignInRefused, SignOutScope
 
@@ -50,7 +52,7 @@ class SupabaseProvider:
     """
 
     def __init__(
-        self, url: str, anon_key: str, service_key: str | None = None, *, timeout_s: float = _TIMEOUT_S
+        self, url: str, anon_key: str, service_key: Secret | None = None, *, timeout_s: float = _TIMEOUT_S
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
@@ -114,14 +116,18 @@ class SupabaseProvider:
     async def erase(self, user_id: UUID) -> None:
         """Remove the account there."""
         self.check_can_erase()
-        key = self._service_key or ""
-        response = await self._send(
-            f"/admin/users/{user_id}", None, {"apikey": key, "Authorization": f"Bearer {key}"}, method="DELETE"
-        )
+        key = current(self._service_key or "")
+        response = await self._remove(user_id, key)
+        if response.status_code in {401, 403} and await renewed(self._service_key or "", key):
+            response = await self._remove(user_id, current(self._service_key or ""))
         if response.status_code in {401, 403}:
             log.error("Supabase Auth refuses SUPABASE_SERVICE_KEY: an account waits to be removed there")
         if response.status_code not in {200, 204, 404}:
             raise errors.ProviderUnavailable
+
+    async def _remove(self, user_id: UUID, key: str) -> httpx.Response:
+        headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+        return await self._send(f"/admin/users/{user_id}", None, headers, method="DELETE")
 
     async def close(self) -> None:
         """Close the connections."""
