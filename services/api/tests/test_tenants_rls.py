@@ -23,6 +23,7 @@ SERVICE_TABLES = {
     "local_deliveries",
     "parked_messages",
     "dead_letters",
+    "erased_accounts",
     "task_queues",
     "worker_tokens",
     "worker_token_versions",
