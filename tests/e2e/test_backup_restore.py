@@ -29,7 +29,7 @@ class Household:
 
     def __init__(self, url: str) -> None:
         self.credentials = {"email": f"{uuid4().hex[:10]}@maru.example", "password": PASSWORD}
-        self.client = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        self.client = httpx.Client(base_url=url, timeout=300, trust_env=False)
         token = self.client.post("/auth/v1/signup", json=self.credentials).json()["access_token"]
         self.client.headers["authorization"] = f"Bearer {token}"
         self.words: dict[str, str] = {}
