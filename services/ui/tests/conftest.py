@@ -203,7 +203,7 @@ class Stack:
 _KNOBS = {
     "token_delay": 0.02, "first_delay": 0.1, "step_delay": 0.05, "answer_words": 40, "cut_after": 0,
     "fail_entries": False, "fail_uploads": False, "down": False, "write_delay": 0.0, "slow_reads": 0.0,
-    "workers": 1, "task_delay": 0.05, "fail_tasks": 0,
+    "workers": 1, "task_delay": 0.05, "fail_tasks": 0, "programs": ["thumbnail"],
 }  # fmt: skip
 
 

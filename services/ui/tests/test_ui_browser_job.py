@@ -192,6 +192,18 @@ def test_a_worker_for_programs_is_started_with_their_file(visit: Any, stack: Any
     expect(page.locator(".maru-copy code").last).to_have_text(re.compile(r"--token wk_… --commands commands\.toml$"))
 
 
+def test_workers_without_the_program_that_a_job_needs_are_said_to_lack_it(visit: Any, stack: Any, someone: Any) -> None:
+    stack.control(programs=["resize"])
+    job = someone.job(someone.photos(1), runner="command", params={"command": "thumbnail"})
+    page = visit(someone).open(f"/studio?job={job}")
+    expect(page.locator(".st-key-card-no-worker")).to_contain_text(
+        "갖춘 작업 컴퓨터가 연결되어 있지 않습니다: thumbnail"
+    )
+    stack.control(programs=["resize", "thumbnail"])
+    expect(_tiles(page, "done")).to_have_count(1)
+    expect(page.locator(".st-key-card-no-worker")).to_have_count(0)
+
+
 def test_no_worker_is_said_with_the_commands_until_there_is_one(visit: Any, stack: Any, someone: Any) -> None:
     stack.control(workers=0)
     job = someone.job(someone.photos(2))

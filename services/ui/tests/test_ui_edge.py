@@ -62,6 +62,7 @@ def test_settings_have_defaults_for_one_machine() -> None:
     settings = UiSettings.from_env({})
     assert settings.public_api_url == settings.api_url == "http://127.0.0.1:8000"
     assert settings.port == 8501
+    assert settings.inference_url == "http://127.0.0.1:8002"
 
 
 def test_the_browser_may_reach_the_public_address_and_named_storage_only() -> None:
@@ -74,6 +75,14 @@ def test_the_browser_may_reach_the_public_address_and_named_storage_only() -> No
     settings = UiSettings.from_env(env)
     assert settings.storage_origins == ("https://api.example", "https://r2.example")
     assert (settings.api_url, settings.port) == ("http://api.internal:8000", 9000)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("https://work.maru.example/", "https://work.maru.example"), ("", "http://127.0.0.1:8002")],
+)
+def test_the_address_for_workers_is_shown_as_it_was_given(given: str, shown: str) -> None:
+    assert UiSettings.from_env({"MARU_INFERENCE_URL": given}).inference_url == shown
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import administration
 import conversation
 import identity
 import memory
+import offers
 import studio
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -25,6 +26,7 @@ app = FastAPI(title="contract peer")
 app.include_router(identity.router)
 app.include_router(memory.router)
 app.include_router(conversation.router)
+app.include_router(offers.router)
 app.include_router(studio.router)
 app.include_router(administration.router)
 app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "PUT"], allow_headers=["*"])

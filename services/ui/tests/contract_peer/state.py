@@ -66,6 +66,7 @@ class Knobs:
     workers: int = 1
     task_delay: float = 0.05
     fail_tasks: int = 0
+    programs: tuple[str, ...] = ("thumbnail",)
     part_size: int = 0
     parts_at_once: int = 100
     fail_parts: int = 0

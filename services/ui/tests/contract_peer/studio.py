@@ -11,15 +11,13 @@ from conversation import follow_stream
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import RedirectResponse
 from identity import Strict, User, _user_row
-from pydantic import Field, ValidationError
-from shared.contracts.runners import RUNNERS
+from offers import COST, RUN_S, able, checked
+from pydantic import Field
 from shared.contracts.studio import Job, Requirements, Task
 from state import WORLD, Refused, Row, Stream, new_id, now
 
 router = APIRouter()
 _FINISHED = ("done", "failed", "cancelled")
-_RUN_S = 1.5
-_COST = 120
 
 
 def _day(text: str) -> datetime:
@@ -87,56 +85,6 @@ def _file(row: Row) -> Row:
     return kept | {"status": "ready", "content_url": f"{url}/content", "thumbnail_url": f"{url}/thumbnail"}
 
 
-@router.get("/api/v1/runners")
-async def runners(user: User) -> Row:
-    shown = [
-        {
-            "name": name,
-            "description": (model.__doc__ or "").strip(),
-            "params_schema": model.model_json_schema(),
-            "workers_online": WORLD.knobs.workers if name == "image" else 0,
-        }
-        for name, model in RUNNERS.items()
-    ]
-    return {"runners": shown}
-
-
-@router.get("/api/v1/workers/summary")
-async def summary(user: User) -> Row:
-    busy = sum(task["status"] == "processing" for task in WORLD.work.values())
-    online = WORLD.knobs.workers
-    by_runner = [{"runner": "image", "online": online}] if online else []
-    return {"online": online, "busy": min(busy, online), "any_runner": 0, "by_runner": by_runner}
-
-
-def _checked(runner: str, params: Row) -> Row:
-    if runner not in RUNNERS:
-        raise Refused(422, "runner_unknown", "Choose one of GET /api/v1/runners.")
-    try:
-        return RUNNERS[runner].model_validate(params).model_dump(mode="json")
-    except ValidationError as error:
-        raise Refused(422, "params_invalid", str(error.errors()[0]["loc"])) from error
-
-
-class EstimateWanted(Strict):
-    runner: str
-    requires: Requirements = Field(default_factory=Requirements)
-    count: int = Field(ge=1)
-    params: Row = Field(default_factory=dict)
-    space_id: str | None = None
-
-
-@router.post("/api/v1/jobs/estimate")
-async def estimate(wanted: EstimateWanted, user: User) -> Row:
-    _checked(wanted.runner, wanted.params)
-    online = WORLD.knobs.workers
-    if wanted.runner != "image":
-        nothing = {"seconds": None, "cost_micros": None, "basis": "nothing", "tasks_measured": 0}
-        return nothing | {"workers_online": online}
-    known = {"seconds": wanted.count * _RUN_S / max(1, online), "cost_micros": wanted.count * _COST}
-    return known | {"workers_online": online, "basis": "any_gpu", "tasks_measured": 100}
-
-
 class JobWanted(Strict):
     name: str = Field(min_length=1, max_length=200)
     kind: Literal["inference", "training"]
@@ -157,7 +105,7 @@ async def make(wanted: JobWanted, user: User, idempotency_key: Annotated[str, He
     space = wanted.space_id or _user_row(user)["personal_space_id"]
     WORLD.writable(user, space)
     row = wanted.model_dump() | {
-        "id": new_id(), "space_id": space, "owner_id": user, "params": _checked(wanted.runner, wanted.params),
+        "id": new_id(), "space_id": space, "owner_id": user, "params": checked(wanted.runner, wanted.params),
         "status": "draft", "tasks": [], "total": 0, "stream": None, "created_at": now(), "submitted_at": None, "started_at": None,
         "finished_at": None,
     }  # fmt: skip
@@ -247,7 +195,7 @@ async def _work(row: Row, stream: Stream) -> None:
     while waiting := [task for task in row["tasks"] if task["status"] == "queued"]:
         if row["status"] == "cancelled":
             break
-        if row["status"] == "paused" or WORLD.knobs.workers == 0:
+        if row["status"] == "paused" or not able(row["runner"], row["params"]):
             await asyncio.sleep(0.05)
             continue
         task = waiting[0]
@@ -267,7 +215,7 @@ async def _work(row: Row, stream: Stream) -> None:
 
 def _finish(task: Row) -> None:
     every = WORLD.knobs.fail_tasks
-    task |= {"finished_at": now(), "run_s": _RUN_S, "cost_micros": _COST, "progress": None}
+    task |= {"finished_at": now(), "run_s": RUN_S, "cost_micros": COST, "progress": None}
     if every and task["seq"] % every == every - 1:
         lines = ["Traceback (most recent call last):", "PIL.UnidentifiedImageError: cannot identify image file"]
         error = {"code": "input_unreadable", "detail": "The input is no picture.", "lines": lines}

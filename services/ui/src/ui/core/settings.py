@@ -27,7 +27,7 @@ class UiSettings:
         public = (env.get("MARU_PUBLIC_API_URL") or api_url).rstrip("/")
         named = (env.get("MARU_STORAGE_ORIGINS") or "").split()
         origins = dict.fromkeys(_origin(url) for url in [public, *named])
-        inference = env.get("MARU_INFERENCE_URL", cls.inference_url).rstrip("/")
+        inference = (env.get("MARU_INFERENCE_URL") or cls.inference_url).rstrip("/")
         return cls(api_url, public, tuple(origins), int(env.get("PORT", "8501")), inference)
 
 

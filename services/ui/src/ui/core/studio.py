@@ -137,6 +137,18 @@ def estimate(api: Api, draft: JobDraft, count: int) -> Estimate:
     return Estimate.model_validate(api.call("POST", "/api/v1/jobs/estimate", body=body))
 
 
+def able_workers(api: Api, job: Job) -> int:
+    """How many of those that are online would be given a task of this job, by its runner and by all that it needs."""
+    body = {
+        "runner": job.runner,
+        "params": job.params,
+        "requires": job.requires.model_dump(mode="json"),
+        "count": 1,
+        "space_id": str(job.space_id),
+    }
+    return Estimate.model_validate(api.call("POST", "/api/v1/jobs/estimate", body=body)).workers_online
+
+
 def submit(api: Api, draft: JobDraft, inputs: Sequence[str] | FileFilter) -> Job:
     """Make the job and one task for each input, or for everything that matches. The key makes a repeat harmless."""
     body: dict[str, Any] = {

@@ -62,7 +62,7 @@ def _live(drawn: Job) -> None:
         show(problem, key="job")
     _told(job)
     if is_active(job):
-        nobody_works(workers, job.runner)
+        nobody_works(workers, job)
     commands(job)
     if not is_active(job):
         filing(job)
