@@ -347,5 +347,14 @@ def test_what_terraform_sets_or_counts_is_known_to_the_code(tmp_path: Path, code
     assert all(any(expected in line for line in found) for expected in missing), found
 
 
+def test_an_alert_that_the_guide_does_not_explain_is_found(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/operations.md").write_text("| **Explained** | … |", encoding="utf-8")
+    alerts = '{ a = { name = "Explained" }, b = { name = "Unheard of" } }'
+    text = f'locals {{\n  alerts = {alerts}\n}}\n\noutput "all" {{\n  value = local.alerts\n}}\n'
+    (found,) = complaints(tmp_path, text)
+    assert "does not say what to do about the alert 'Unheard of'" in found
+
+
 def test_our_own_infrastructure_keeps_the_rules() -> None:
     assert list(checks("terraform.rule").check(ROOT)) == []
