@@ -29,6 +29,9 @@ def outcome_of(promise: Promise, error: Exception) -> Outcome:
 
 def cause_of(error: Exception) -> str:
     """In a line, without what was sent."""
+    # Whoever ran out of time while trying again: what was wrong is what the last try said.
+    last = getattr(error, "cause", None)
+    error = last if isinstance(last, Exception) else error
     code = getattr(getattr(error, "grpc_status_code", None), "name", None) or type(error).__name__
     return f"{code}: {getattr(error, 'message', None) or error}"[:_CAUSE_KEPT].replace("\0", "")
 
