@@ -17,16 +17,10 @@ def _png(path: Path) -> Path:
 
 
 def _photos(visitor: Any) -> Page:
-    """The journal with the picker of photos. A click in the moment in which the page is drawn anew is made again, as people do."""
+    """The journal with the picker of photos."""
     page: Page = visitor.open("/journal")
-    kind, picker = page.get_by_role("radio", name="사진").first, page.get_by_label("사진 고르기")
-
-    def shown() -> bool:
-        kind.click()
-        visitor.settle()
-        return picker.count() > 0
-
-    eventually_sync(shown, within=30)
+    page.get_by_role("radio", name="사진").first.click()
+    expect(page.get_by_label("사진 고르기")).to_be_attached()
     return page
 
 

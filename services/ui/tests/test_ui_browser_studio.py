@@ -81,15 +81,8 @@ def test_more_than_an_entry_takes_are_sent_at_once_and_none_of_them_to_the_journ
     page = visitor.open("/studio?new=1")
     page.locator('.maru-upload input[type="file"]').set_input_files(files)
     expect(page.locator(".maru-pick-count")).to_have_text("24장 골랐어요")
-    journal = page.get_by_role("link", name="기록", exact=True).first
-
-    def opened() -> bool:
-        """A click in the moment in which the page is drawn anew is made again, as people do."""
-        journal.click()
-        visitor.settle()
-        return page.get_by_role("heading", name="기록", exact=True).is_visible()
-
-    eventually_sync(opened, within=30)
+    page.get_by_role("link", name="기록", exact=True).first.click()
+    expect(page.get_by_role("heading", name="기록", exact=True)).to_be_visible()
     page.get_by_role("radio", name="사진").first.click()
     expect(page.get_by_label("사진 고르기")).to_be_attached()
     expect(page.locator(".maru-file")).to_have_count(0)

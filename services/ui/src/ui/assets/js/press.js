@@ -62,7 +62,8 @@ addEventListener("pointerup", (event) => {
   }, CLICK_WITHIN_MS);
 }, true);
 
-for (const name of ["click", "keydown"]) addEventListener(name, () => { pressedAt = performance.now(); }, true);
+addEventListener("click", () => { pressedAt = performance.now(); }, true);
+addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") pressedAt = performance.now(); }, true);
 
 const app = () => document.querySelector('[data-testid="stApp"]')?.dataset ?? {};
 
@@ -115,7 +116,7 @@ addEventListener("click", (event) => {
 export function calmly(report, askedAt = performance.now()) {
   const now = performance.now();
   const since = now - pressedAt;
-  const busy = since < CALM_MS || (since < PATIENCE_MS && app().testScriptState === "running");
-  if (busy && now - askedAt < PATIENCE_MS) setTimeout(calmly, LOOK_MS, report, askedAt);
+  const answering = Math.max(since, now - askedAt) < PATIENCE_MS && app().testScriptState === "running";
+  if (since < CALM_MS || answering) setTimeout(calmly, LOOK_MS, report, askedAt);
   else report();
 }

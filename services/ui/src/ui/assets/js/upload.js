@@ -187,7 +187,11 @@ export default function ({ data, parentElement, setStateValue }) {
   // Uploads go on while the picker is not shown; a page that has none must not be told of them.
   tray.report = () => parentElement.isConnected && setStateValue("files", [...tray.files.values()].map(({ id, file, type, stage, plan }) =>
     ({ id, name: file.name, type, size: file.size, stage, upload: plan?.upload ?? null, round: plan?.round ?? 0 })));
-  tray.reportCalmly = () => calmly(() => tray.report());
+  tray.reportCalmly = () => {
+    if (tray.toReport) return;
+    tray.toReport = true;
+    calmly(() => { tray.toReport = false; tray.report(); });
+  };
   const dropped = dropKept(tray);
   sendPlanned(tray);
   tray.draw();
