@@ -184,3 +184,22 @@ async def test_the_owner_of_nothing_but_their_own_takes_nothing_of_others_along(
     assert (await other.http.get(f"/api/v1/entries/{entry}")).status_code == 200
     gone = {row["key"] for row in await owner.fetch("SELECT key FROM outbox WHERE topic_or_queue = 'space.deleted'")}
     assert gone == {mine, somebody.space_id}
+
+
+async def test_messages_that_were_given_up_do_not_keep_the_name_either(
+    sign_up: SignUp, owner: asyncpg.Connection[Any]
+) -> None:
+    somebody, other = await sign_up(), await sign_up()
+    for number, (destination, person) in enumerate(
+        [("ingest.entry.saved", somebody), ("erase-account", somebody), ("ingest.entry.saved", other)]
+    ):
+        await owner.execute(
+            "INSERT INTO dead_letters (message_id, kind, destination, body, attempts, cause) VALUES ($1, 'task', $2, $3, 1, 'given up')",
+            str(number),
+            destination,
+            f'{{"author_id": "{person.id}"}}',
+        )
+    assert (await erase(somebody)).status_code == 204
+    left = await owner.fetch("SELECT message_id FROM dead_letters ORDER BY message_id")
+    # The command that ends the erasure itself must stay repeatable.
+    assert [row["message_id"] for row in left] == ["1", "2"]

@@ -86,6 +86,8 @@ BEGIN
   DELETE FROM idempotency_keys WHERE user_id = p_user OR response::text LIKE '%' || p_user || '%';
   DELETE FROM rate_buckets WHERE bucket LIKE '%' || p_user || '%';
   DELETE FROM parked_messages WHERE body LIKE '%' || p_user || '%';
+  -- But for the command that finishes this erasure, should it ever have been given up.
+  DELETE FROM dead_letters WHERE destination <> 'erase-account' AND (key = p_user::text OR body::text LIKE '%' || p_user || '%');
   UPDATE api_logs SET user_id = NULL WHERE user_id = p_user;
   UPDATE usage_events SET user_id = nobody WHERE user_id = p_user;
   UPDATE worker_tokens SET created_by = NULL WHERE created_by = p_user;
