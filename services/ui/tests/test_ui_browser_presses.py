@@ -134,7 +134,7 @@ def test_an_entry_is_corrected_while_it_is_still_read(visit: Any, stack: Any, so
     page.get_by_role("dialog").get_by_role("button", name="저장").click()
     expect(page.locator(".maru-reader")).to_have_text("바다를 보았다.")
     visitor.button("지우기").click()
-    page.keyboard.press("Escape")
+    page.get_by_role("dialog").get_by_role("button", name="취소").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator(".st-key-arriving")).to_be_visible()
 

@@ -128,7 +128,7 @@ def visit_at(browser: Browser) -> Generator[Visit]:
             timezone_id="Asia/Seoul",
         )
         context.add_cookies(list(cookies))
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         visitor = _watched(context, base)
         opened.append(visitor)
         return visitor

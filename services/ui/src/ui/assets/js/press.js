@@ -55,10 +55,10 @@ addEventListener("pointerup", (event) => {
   addEventListener("click", hear, true);
   setTimeout(() => {
     removeEventListener("click", hear, true);
-    if (heard) return;
+    if (heard || modified(event)) return;
     const node = kept.node.isConnected ? kept.node : successor(kept.mark);
     if (node) node.click();
-    else if (kept.mark.own && !modified(event)) go(kept.mark.href);
+    else if (kept.mark.own) go(kept.mark.href);
   }, CLICK_WITHIN_MS);
 }, true);
 
