@@ -12,7 +12,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from shared.http.app import create_app
-from shared.http.later import include_later
+from shared.http.later import at_rest, include_later
 from shared.settings import HttpSettings
 from shared.testing import eventually
 
@@ -82,3 +82,15 @@ def test_an_application_that_knows_no_later_gets_them_now(slices: list[str]) -> 
     before = loaded(app)
     include_later(app, slices[0])
     assert loaded(app) == before + 1
+
+
+@pytest.mark.parametrize("first", ["/health", "/api/v1/first"], ids=["probe", "request"])
+async def test_what_can_wait_is_done_once_after_the_first_answer(slices: list[str], first: str) -> None:
+    app, done = service(slices), list[int]()
+    at_rest(app, lambda: done.append(loaded(app)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        assert (await client.get(first)).status_code == 200
+        assert done == []
+        await eventually(lambda: done)
+        await client.get("/api/v1/second")
+    assert done == [loaded(app)], "once, and with every route in place"

@@ -151,3 +151,16 @@ def test_no_secret_shows_when_settings_are_printed() -> None:
         LlmSettings.from_env(env),
     ):
         assert secret not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("page", "origins"),
+    [
+        ("", ("http://127.0.0.1:8501", "http://localhost:8501")),
+        ("https://maru.example", ("https://maru.example",)),
+        ("https://ui.maru.example:8443", ("https://ui.maru.example:8443",)),
+    ],
+    ids=["one-machine", "cloud", "port"],
+)
+def test_the_web_apps_own_pages_may_call_the_api(page: str, origins: tuple[str, ...]) -> None:
+    assert HttpSettings.from_env({"MARU_UI_URL": page}).cors_origins == origins

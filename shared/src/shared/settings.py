@@ -108,8 +108,9 @@ class HttpSettings:
         """`CORS_ORIGINS` (comma separated; the web app's own by default), `MARU_RATE_LIMITS=off` for load measurements, `MARU_TRUSTED_PROXIES`
         (0; 1 on Cloud Run, 2 behind a load balancer of Google's before it)."""
         urls = ServiceUrls.from_env(env)
-        port = urls.ui.rsplit(":", 1)[-1]
-        origins = env.get("CORS_ORIGINS", "") or f"{urls.ui},http://localhost:{port}"
+        # On one machine people also write localhost.
+        local = urls.ui.replace("http://127.0.0.1:", "http://localhost:")
+        origins = env.get("CORS_ORIGINS", "") or ",".join(dict.fromkeys((urls.ui, local)))
         return cls(
             tuple(origin.strip() for origin in origins.split(",") if origin.strip()),
             env.get("MARU_RATE_LIMITS", "on").lower() not in {"off", "0", "false"},

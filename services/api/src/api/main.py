@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from shared.db import Database
 from shared.http.app import create_app
 from shared.http.callbacks import CallbackVerifier
+from shared.http.later import at_rest
 from shared.http.ratelimit import RateLimiter
 from shared.llm.factory import Models, open_llm
 from shared.llm.traces import ModelTraceSettings
@@ -77,11 +78,13 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     calls = CallRecord(database)
     services = ServiceRegistry()
 
+    begun: list[asyncio.Task[None]] = []
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-        warming = asyncio.create_task(_warm(models), name="warm-models")
         yield
-        warming.cancel()
+        for warming in begun:
+            warming.cancel()
         # First: answers that are being written may finish, and they still need everything below.
         await conversing.close()
         await identity.close()
@@ -103,6 +106,8 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         on_access=calls.add,
         max_body_mib=_MAX_BODY_MIB,
     )
+    if models.language is not None:
+        at_rest(app, lambda: begun.append(asyncio.create_task(_warm(models), name="warm-models")))
     app.state.services = services
     app.state.limiter = limiter
     app.state.relay = relay
@@ -129,7 +134,6 @@ def _database(settings: DatabaseSettings) -> Database:
 
 async def _warm(models: Models) -> None:
     """Load the model client before the first question, and keep what it brings out of the garbage collector's rounds."""
-    if models.language is not None:
-        await models.warm()
-        gc.collect()
-        gc.freeze()
+    await models.warm()
+    gc.collect()
+    gc.freeze()

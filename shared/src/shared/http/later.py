@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,21 @@ class LaterRoutes:
 
     def __init__(self) -> None:
         self._pending: deque[tuple[str, str]] = deque()
+        self._afterwards: list[Callable[[], None]] = []
 
     def add(self, module: str, router: str) -> None:
         """Remember `module.router`; it is imported when it is loaded."""
         self._pending.append((module, router))
+
+    def then(self, job: Callable[[], None]) -> None:
+        """Remember what is better done before it is needed, and not before the process answers."""
+        self._afterwards.append(job)
+
+    def done(self) -> None:
+        """Do what was left for afterwards."""
+        jobs, self._afterwards = self._afterwards, []
+        for job in jobs:
+            job()
 
     def load_one(self, app: FastAPI) -> bool:
         """Load the next one; False when none is left."""
@@ -58,7 +70,7 @@ class LoadBeforeUse:
         if not probe:
             self._later.load(self._app)
         await self._inner(scope, receive, send)
-        if probe and scope["type"] == "http" and not self._resting:
+        if scope["type"] == "http" and not self._resting:
             self._resting = True
             asyncio.get_running_loop().call_later(_REST_S, self._load_at_rest)
 
@@ -66,6 +78,8 @@ class LoadBeforeUse:
         """One router a turn of the loop, so that a request that comes in between does not wait for more than one."""
         if self._later.load_one(self._app):
             asyncio.get_running_loop().call_later(_BETWEEN_S, self._load_at_rest)
+        else:
+            self._later.done()
 
 
 def include_later(app: FastAPI, module: str, router: str = "router") -> None:
@@ -75,3 +89,10 @@ def include_later(app: FastAPI, module: str, router: str = "router") -> None:
         app.include_router(getattr(import_module(module), router))
     else:
         later.add(module, router)
+
+
+def at_rest(app: FastAPI, job: Callable[[], None]) -> None:
+    """Call `job` once the first answer has gone out and the routes are loaded; in an application that knows no later, never."""
+    later: LaterRoutes | None = getattr(app, "later", None)
+    if later is not None:
+        later.then(job)

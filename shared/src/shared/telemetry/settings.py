@@ -46,7 +46,7 @@ class TelemetrySettings:
             env.get("MARU_LOG_LEVEL") or "INFO",
             env.get("GOOGLE_CLOUD_PROJECT") or None,
             env.get("OTEL_SERVICE_NAME") or None,
-            env.get("SENTRY_RELEASE") or env.get("K_REVISION") or "source",
+            env.get("SENTRY_RELEASE") or env.get("MARU_VERSION") or env.get("K_REVISION") or "source",
             env.get("SENTRY_ENVIRONMENT") or ("cloud" if env.get("K_SERVICE") else "local"),
             _traces(env),
             env.get("SENTRY_DSN", "").strip() or None,
