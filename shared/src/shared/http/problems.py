@@ -128,7 +128,9 @@ class GoneMeanwhile(Conflict):
 
     code = "gone_meanwhile"
     title = "It has gone meanwhile"
-    default_detail = "What this belongs to was deleted meanwhile, or you are no longer in that space. Nothing was stored."
+    default_detail = (
+        "What this belongs to was deleted meanwhile, or you are no longer in that space. Nothing was stored."
+    )
 
 
 def _is_gone(error: Exception) -> bool:
