@@ -77,14 +77,12 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
     storage = open_storage(StorageSettings.from_env(env))
     calls = CallRecord(database)
     services = ServiceRegistry()
-
-    begun: list[asyncio.Task[None]] = []
+    warming = _Warming(models)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
-        for warming in begun:
-            warming.cancel()
+        warming.stop()
         # First: answers that are being written may finish, and they still need everything below.
         await conversing.close()
         await identity.close()
@@ -106,8 +104,7 @@ def build_app(env: Mapping[str, str] | None = None, engines: Engines | None = No
         on_access=calls.add,
         max_body_mib=_MAX_BODY_MIB,
     )
-    if models.language is not None:
-        at_rest(app, lambda: begun.append(asyncio.create_task(_warm(models), name="warm-models")))
+    at_rest(app, warming.start)
     app.state.services = services
     app.state.limiter = limiter
     app.state.relay = relay
@@ -132,8 +129,22 @@ def _database(settings: DatabaseSettings) -> Database:
     return Database(settings.dsn, max_size=settings.max_connections, pooled=settings.pooled)
 
 
-async def _warm(models: Models) -> None:
-    """Load the model client before the first question, and keep what it brings out of the garbage collector's rounds."""
-    await models.warm()
-    gc.collect()
-    gc.freeze()
+class _Warming:
+    """Loads the model client before the first question, and keeps what it brings out of the garbage collector's rounds."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._models.language is not None:
+            self._task = asyncio.create_task(self._warm(), name="warm-models")
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _warm(self) -> None:
+        await self._models.warm()
+        gc.collect()
+        gc.freeze()

@@ -94,7 +94,12 @@ async def receive_part(upload: str, key: str, asked: int, number: int, request: 
         WORLD.knobs.refuse_parts -= 1
         raise Refused(403, "link_expired", "The address has expired.")
     step = row["part_size"] if row else 0
-    if row is None or row["key"] != key or asked != row["round"] or len(body) != min(step, row["size"] - (number - 1) * step):
+    if (
+        row is None
+        or row["key"] != key
+        or asked != row["round"]
+        or len(body) != min(step, row["size"] - (number - 1) * step)
+    ):
         raise Refused(403, "signature_invalid", "The address does not fit.")
     row["parts"][number] = body
     row["parts_sent"].append(number)
