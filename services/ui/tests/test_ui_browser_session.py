@@ -92,3 +92,27 @@ def test_choosing_a_language_changes_every_word_and_lasts(visit: Any, someone: A
     visitor.open("/journal")
     expect(page.get_by_role("heading", name="Journal", exact=True)).to_be_visible()
     assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_an_account_goes_only_with_its_password_and_when_asked_twice(visit: Any, stack: Any, someone: Any) -> None:
+    visitor = visit(someone)
+    page = visitor.open("/settings")
+    page.get_by_text("계정 지우기", exact=True).click()
+    ask = page.get_by_role("button", name="계정 지우기…")
+    ask.click()
+    expect(page.get_by_text("먼저 비밀번호를 입력해")).to_be_visible()
+    page.get_by_label("내 비밀번호").fill("not the password")
+    ask.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="완전히 지우기").click()
+    expect(dialog.get_by_text("이메일이나 비밀번호가 맞지 않습니다.")).to_be_visible()
+    dialog.get_by_role("button", name="그대로 두기").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_label("내 비밀번호").fill(someone.password)
+    ask.click()
+    dialog.get_by_role("button", name="완전히 지우기").click()
+    expect(page.get_by_label("비밀번호", exact=True)).to_be_visible()
+    erased = [call["status"] for call in stack.calls("/api/v1/me") if call["method"] == "DELETE"]
+    assert erased == [400, 204]
+    visitor.open("/settings")
+    expect(page.get_by_label("비밀번호", exact=True)).to_be_visible()

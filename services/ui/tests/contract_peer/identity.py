@@ -142,6 +142,27 @@ async def me(user: User) -> Row:
     return {"user": shown, "personal_space_id": row["personal_space_id"], "spaces": spaces}
 
 
+class Erasure(Strict):
+    password: str
+
+
+@router.delete("/api/v1/me", status_code=204)
+async def erase(wanted: Erasure, user: User) -> Response:
+    email, row = next((email, row) for email, row in WORLD.users.items() if row["id"] == user)
+    if wanted.password != row["password"]:
+        raise Refused(400, "invalid_credentials", "The password is not right.")
+    alone = [space for space in WORLD.spaces.values() if set(space["members"]) == {user}]
+    owners = [space for space in WORLD.spaces.values() if space not in alone and space["members"].get(user) == "owner"]
+    if any(list(space["members"].values()).count("owner") == 1 for space in owners):
+        raise Refused(409, "spaces_need_an_owner", "Hand these spaces over first.")
+    for space in alone:
+        del WORLD.spaces[space["id"]]
+    del WORLD.users[email]
+    for handle in [h for h, session in WORLD.sessions.items() if session["user"] == user]:
+        del WORLD.sessions[handle]
+    return Response(status_code=204)
+
+
 class SpaceWanted(Strict):
     name: str
 

@@ -51,3 +51,8 @@ def ui_sessions(api: Api) -> list[UiSession]:
 
 def end_everywhere(api: Api) -> None:
     api.call("POST", "/api/v1/ui/sessions/revoke-all")
+
+
+def erase(api: Api, password: str) -> None:
+    """Everything of one's own goes, and every session with it."""
+    api.call("DELETE", "/api/v1/me", body={"password": password})

@@ -1,4 +1,4 @@
-"""Signed-in browsers, and ending all of them."""
+"""Signed-in browsers, ending all of them, and leaving for good."""
 
 import re
 import uuid
@@ -22,9 +22,6 @@ _SYSTEMS = re.compile(r"Windows|Android|iPhone|iPad|Mac OS X|Linux")
 def sessions() -> None:
     """Every browser that is signed in, this one first."""
     st.markdown(f"## {t('sessions.title')}", anchors=False)
-    if st.session_state.pop("leave", False):
-        session_command({"action": "end", "to": "/", "nonce": uuid.uuid4().hex})
-        return
     try:
         rows = identity.ui_sessions(session.api())
     except ApiProblem as problem:
@@ -35,6 +32,27 @@ def sessions() -> None:
             st.markdown(_line(row))
     if press.button(t("sessions.end_all"), icon=":material/logout:", key="sign-out-everywhere"):
         confirm("end_all", _end_all)
+
+
+def leaving() -> bool:
+    """Whether this browser is on its way out; it is shown the door."""
+    if not st.session_state.pop("leave", False):
+        return False
+    session_command({"action": "end", "to": "/", "nonce": uuid.uuid4().hex})
+    return True
+
+
+def erasure() -> None:
+    """Deleting one's account: with the password, and asked once more."""
+    with st.expander(t("erase.section")):
+        st.markdown(t("erase.what"))
+        with st.form("erase", border=False):
+            password = st.text_input(t("erase.password"), type="password", key="erase-password")
+            asked = st.form_submit_button(t("erase.ask"), icon=":material/delete_forever:")
+    if asked and password:
+        confirm("erase", lambda: _erase(password))
+    elif asked:
+        st.error(t("erase.password_missing"), icon=":material/error:")
 
 
 def _line(row: UiSession) -> str:
@@ -53,5 +71,11 @@ def browser_name(user_agent: str) -> str:
 
 def _end_all() -> None:
     identity.end_everywhere(session.api())
+    st.session_state["leave"] = True
+    st.rerun()
+
+
+def _erase(password: str) -> None:
+    identity.erase(session.api(), password)
     st.session_state["leave"] = True
     st.rerun()

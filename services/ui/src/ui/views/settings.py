@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.core.i18n import t
-from ui.parts.account import sessions
+from ui.parts.account import erasure, leaving, sessions
 from ui.parts.arriving import say
 from ui.parts.circle import circle
 from ui.parts.language import language_switch
@@ -13,6 +13,8 @@ from ui.parts.words import plain
 
 
 def render() -> None:
+    if leaving():
+        return
     around = circle()
     st.markdown(f"# {t('nav.settings')}", anchors=False)
     st.caption(t("settings.account", email=plain(around.me.user.email)))
@@ -22,3 +24,4 @@ def render() -> None:
     people(around)
     spaces(around)
     sessions()
+    erasure()
