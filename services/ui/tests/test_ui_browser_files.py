@@ -19,7 +19,7 @@ def _png(path: Path) -> Path:
 def _photos(visitor: Any) -> Page:
     """The journal with the picker of photos."""
     page: Page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page.get_by_role("radio", name="사진", exact=True).first.click()
     expect(page.get_by_label("사진 고르기")).to_be_attached()
     return page
 
@@ -84,7 +84,7 @@ def test_a_photo_stays_chosen_while_another_kind_or_page_is_shown(
     visitor.settle()
     page.get_by_test_id("stSidebar").get_by_role("link", name="기록").click()
     expect(page.get_by_role("heading", name="기록", exact=True)).to_be_visible()
-    page.get_by_role("radio", name="사진").first.click()
+    page.get_by_role("radio", name="사진", exact=True).first.click()
     _chosen(page, "stays.png")
     visitor.button("남기기").click()
     eventually_sync(lambda: _kept(someone) == [["stays.png"]])
@@ -127,3 +127,24 @@ def test_a_file_that_was_taken_out_can_be_chosen_again(visit: Any, someone: Any,
     expect(page.locator(".maru-file")).to_have_count(0)
     _pick(page, tmp_path / "again.png")
     _chosen(page, "again.png")
+
+
+def test_whoever_comes_back_and_presses_before_the_browser_speaks_keeps_what_was_chosen(
+    visit: Any, stack: Any, someone: Any, tmp_path: Path
+) -> None:
+    visitor = visit(someone)
+    page = _photos(visitor)
+    _pick(page, _png(tmp_path / "early.png"))
+    _chosen(page, "early.png")
+    visitor.settle()
+    page.get_by_test_id("stSidebar").get_by_role("link", name="묻기").click()
+    expect(page.get_by_role("heading", name="묻기", exact=True)).to_be_visible()
+    visitor.settle()
+    # Reports wait while somebody types or presses; so this one does not come before the press below.
+    page.evaluate("setInterval(() => dispatchEvent(new KeyboardEvent('keydown', { key: ' ' })), 20)")
+    page.get_by_test_id("stSidebar").get_by_role("link", name="기록").click()
+    expect(page.get_by_role("heading", name="기록", exact=True)).to_be_visible()
+    page.get_by_role("radio", name="사진", exact=True).first.click()
+    _chosen(page, "early.png")
+    visitor.button("남기기").click()
+    eventually_sync(lambda: _kept(someone) == [["early.png"]])

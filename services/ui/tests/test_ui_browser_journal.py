@@ -75,7 +75,7 @@ def test_an_empty_note_is_refused_in_words(visit: Any, someone: Any) -> None:
 def test_a_photo_goes_straight_to_storage_and_shows_in_the_gallery(visit: Any, someone: Any, tmp_path: Path) -> None:
     visitor = visit(someone)
     page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page.get_by_role("radio", name="사진", exact=True).first.click()
     page.locator('.maru-upload:visible input[type="file"]').set_input_files(_png(tmp_path / "마당.png"))
     expect(page.get_by_text("준비됨")).to_be_visible()
     page.locator(".st-key-compose textarea:visible").fill("마당의 가을")
@@ -98,7 +98,7 @@ def test_a_refused_file_says_so_and_can_be_taken_out(visit: Any, stack: Any, som
     stack.control(fail_uploads=True)
     visitor = visit(someone)
     page = visitor.open("/journal")
-    page.get_by_role("radio", name="사진").first.click()
+    page.get_by_role("radio", name="사진", exact=True).first.click()
     page.locator('.maru-upload:visible input[type="file"]').set_input_files(_png(tmp_path / "a.png"))
     expect(page.get_by_text("파일의 내용이 이름과 다릅니다.")).to_be_visible()
     visitor.button("남기기").click()

@@ -76,7 +76,7 @@ def test_a_recording_ends_when_its_place_is_left_and_can_still_be_heard(visit: A
     visitor.context.grant_permissions(["microphone"])
     page = _composer(visitor)
     _record(page)
-    page.get_by_role("radio", name="사진").first.click()
+    page.get_by_role("radio", name="사진", exact=True).first.click()
     expect(page.get_by_text("사진 고르기")).to_be_visible()
     page.get_by_role("radio", name="음성").first.click()
     expect(page.locator(".maru-record audio")).to_be_visible()

@@ -83,7 +83,7 @@ def test_more_than_an_entry_takes_are_sent_at_once_and_none_of_them_to_the_journ
     expect(page.locator(".maru-pick-count")).to_have_text("24장 골랐어요")
     page.get_by_role("link", name="기록", exact=True).first.click()
     expect(page.get_by_role("heading", name="기록", exact=True)).to_be_visible()
-    page.get_by_role("radio", name="사진").first.click()
+    page.get_by_role("radio", name="사진", exact=True).first.click()
     expect(page.get_by_label("사진 고르기")).to_be_attached()
     expect(page.locator(".maru-file")).to_have_count(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Property tests say nothing about time: the machine that runs them is shared."""
+    """Property tests say nothing about time: the machine that runs them is shared. Ctrl-C reaches what tests start, also when they run in the
+    background, where a shell has it ignored."""
     from hypothesis import settings
+
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     settings.register_profile("maru", deadline=None)
     settings.load_profile("maru")

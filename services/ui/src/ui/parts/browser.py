@@ -87,10 +87,10 @@ def attachments(items: Sequence[Mapping[str, str]], label: str, *, key: str) -> 
     _component("attachments")(key=key, data={"items": list(items), "label": label})
 
 
-def file_picker(data: Mapping[str, Any], *, key: str, on_change: Callable[[], None]) -> list[dict[str, Any]]:
-    """Choose files and send them to the addresses in `data`; returns what the browser says of each."""
-    result = _component("upload")(key=key, data=dict(data), on_files_change=on_change, default={"files": []})
-    rows: list[dict[str, Any]] = result.files or []
+def file_picker(data: Mapping[str, Any], *, key: str, on_change: Callable[[], None]) -> list[dict[str, Any]] | None:
+    """Choose files and send them to the addresses in `data`; returns what the browser says of each, None until it has said anything."""
+    result = _component("upload")(key=key, data=dict(data), on_files_change=on_change, default={"files": None})
+    rows: list[dict[str, Any]] | None = result.files
     return rows
 
 

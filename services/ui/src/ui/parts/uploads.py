@@ -53,10 +53,21 @@ class _File:
 
 @dataclass
 class _Tray:
-    """The files that were chosen for one purpose, by the names that the browser gave them."""
+    """The files that were chosen for one purpose, by the names that the browser gave them, and what it last said of each.
+
+    The framework forgets that when the picker is not shown for a while; whoever comes back and presses at once is faster than
+    the browser's next word.
+    """
 
     files: dict[str, _File] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def hear(self, rows: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+        """What the browser says, or last said."""
+        if rows is not None:
+            self.rows = rows
+        return self.rows
 
 
 def choose_files(kind: str, *, into: str | None = None, most: int = 20) -> bool:
@@ -83,7 +94,7 @@ def choose_files(kind: str, *, into: str | None = None, most: int = 20) -> bool:
     }
     if kind == "audio":
         data["record"] = {word: t(f"record.{word}") for word in _RECORD_WORDS}
-    rows = file_picker(data, key=name, on_change=partial(_reported, into))
+    rows = tray.hear(file_picker(data, key=name, on_change=partial(_reported, into)))
     _forget_kept(rows, tray)
     # What the browser reports is done by now, unless that report ended early or this process began anew.
     return _advance(rows, tray)
@@ -114,8 +125,8 @@ def _tray(slot: dict[str, _Tray], name: str) -> _Tray:
 
 
 def _rows(page: Mapping[str, Any], tray: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = (page.get(_picker(tray)) or {}).get("files") or []
-    return rows
+    said: list[dict[str, Any]] | None = (page.get(_picker(tray)) or {}).get("files")
+    return _tray(page.get(_SLOT, {}), tray).hear(said)
 
 
 def _reported(name: str) -> None:
