@@ -183,7 +183,7 @@ async def test_whoever_erases_themself_is_nowhere_and_everybody_else_is_as_befor
         if opened:
             await leaving.http.post("/api/v1/ui/sessions", json={"ticket": made})
     await fill(staying, staying.space)
-    await settled(owner)
+    await settled(owner, staying)
     names = (leaving.id, leaving.space, leaving.email, alone)
     assert {
         "maru.profiles",
@@ -196,7 +196,7 @@ async def test_whoever_erases_themself_is_nowhere_and_everybody_else_is_as_befor
     before = await checksums(owner, staying), files(pooled_product, staying.space)
 
     assert (await leaving.http.request("DELETE", "/api/v1/me", json={"password": PASSWORD})).status_code == 204
-    await settled(owner)
+    await settled(owner, staying)
     assert await mentions(owner, names) == set()
     assert (await checksums(owner, staying), files(pooled_product, staying.space)) == before
     assert not files(pooled_product, leaving.space)
@@ -226,7 +226,7 @@ async def fill(person: Person, space: str) -> str:
     return note
 
 
-async def settled(owner: asyncpg.Connection[Any]) -> None:
+async def settled(owner: asyncpg.Connection[Any], caller: Person) -> None:
     """Let everything that was promised be done, also what is due only later; and let the log of calls be written."""
 
     async def nothing_waits() -> bool:
@@ -241,14 +241,11 @@ async def settled(owner: asyncpg.Connection[Any]) -> None:
         return True
 
     await eventually(nothing_waits, within=90, every=0.2)
-    calls = await owner.fetchval("SELECT max(id) FROM maru.api_logs")
-
-    async def calls_are_written() -> bool:
-        nonlocal calls
-        before, calls = calls, await owner.fetchval("SELECT max(id) FROM maru.api_logs")
-        return bool(before == calls)
-
-    await eventually(calls_are_written, within=30, every=1.5)
+    # Calls are written in their order: once this one is, all before it are.
+    mark = uuid4().hex
+    await caller.http.get("/api/v1/me", headers={"x-request-id": mark})
+    written = "SELECT EXISTS (SELECT FROM maru.api_logs WHERE request_id = $1)"
+    await eventually(lambda: owner.fetchval(written, mark), within=30, every=0.1)
 
 
 async def mentions(owner: asyncpg.Connection[Any], names: tuple[str, ...]) -> set[str]:

@@ -32,7 +32,7 @@ async def test_work_goes_on_after_the_database_hung_up_on_everybody(studio: Stud
     worker, claim = await studio.worker(), new_id()
     [task] = await worker.claim(1, claim_id=claim)
     await studio.gateway.owner.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'maru_inference' AND pid <> pg_backend_pid()"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'maru_inference' AND datname = current_database()"
     )
 
     async def again() -> bool:
