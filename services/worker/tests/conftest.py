@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import programs
 from agent_process import Starter
-from dispatcher_peer import DispatcherPeer, run_dispatcher_peer
+from dispatcher_peer import DispatcherPeer
+from dispatcher_wire import run_dispatcher_peer
 
 
 @pytest.fixture
