@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -17,6 +18,9 @@ from fastapi import FastAPI
 from shared.db import Database
 from shared.testing.identity import PASSWORD, SignUp, Somebody, auth_environment, public_key_pem
 from shared.testing.waiting import eventually_sync
+
+# Modules that stand beside the tests, such as the rules of routes.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
